@@ -1,0 +1,5 @@
+"""``python -m redclust``."""
+
+from redclust.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""``redclust db``: the database itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from redclust.cli.runtime import Format, FormatOption, Runtime
+
+app = typer.Typer(help="The database: start, stop, look, migrate, upgrade.", no_args_is_help=True)
+
+
+@app.command()
+def start(ctx: typer.Context, fmt: FormatOption = Format.TEXT) -> None:
+    """Start the embedded server and let it stay until `db stop`."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    runtime.finish(db.start(runtime.loaded), fmt)
+
+
+@app.command()
+def stop(
+    ctx: typer.Context,
+    force: Annotated[bool, typer.Option(help="Also when other commands use it; they fail.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Stop the embedded server; refuses while other commands use it."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    runtime.finish(db.stop(runtime.loaded, force=force), fmt)
+
+
+@app.command()
+def restart(
+    ctx: typer.Context,
+    force: Annotated[bool, typer.Option(help="Also when other commands use it; they fail.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Stop the embedded server and start it anew, to stay."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    runtime.finish(db.restart(runtime.loaded, force=force), fmt)
+
+
+@app.command()
+def status(ctx: typer.Context, fmt: FormatOption = Format.TEXT) -> None:
+    """Which database is used, whether it runs, its version, size and schema; starts nothing."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    runtime.finish(db.status(runtime.loaded), fmt)
+
+
+@app.command()
+def url(ctx: typer.Context) -> None:
+    """Print the database's URL, without a password; an embedded server must be kept by `db start` to answer."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    typer.echo(db.url(runtime.loaded))
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def psql(ctx: typer.Context) -> None:
+    """Open psql on the database; arguments after -- are psql's: redclust db psql -- -c 'SELECT 1'."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    with runtime.server("psql") as connector:
+        code = db.psql(connector, runtime.loaded, ctx.args)
+    raise typer.Exit(code)
+
+
+@app.command()
+def log(
+    ctx: typer.Context,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 50,
+) -> None:
+    """Print the end of the embedded server's log."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    for line in db.log(runtime.loaded, lines):
+        typer.echo(line)
+
+
+@app.command()
+def migrate(
+    ctx: typer.Context,
+    status: Annotated[bool, typer.Option("--status", help="Only say what is applied.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Bring the schema up to date, each step in one transaction."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    with runtime.server("migrate") as connector:
+        report = db.migrate(connector, apply=not (status or dry_run))
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def upgrade(
+    ctx: typer.Context,
+    old_bin_dir: Annotated[
+        str | None,
+        typer.Option(help="The programs of the data's own major version; else those of Debian's packages."),
+    ] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Bring an embedded data directory of another major version over, by dump and restore; keeps the old."""
+    from redclust.ops import db
+
+    runtime: Runtime = ctx.obj
+    runtime.finish(db.upgrade(runtime.loaded, old_bin_dir, runtime.progress), fmt)

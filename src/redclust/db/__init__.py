@@ -1,0 +1,1 @@
+"""Postgres: which one, its schema, its locks, and the embedded server."""

@@ -1,0 +1,274 @@
+"""The embedded server: made and started on demand, shared by commands, gone when the last one ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from redclust import pgtools
+from redclust.config import DatabaseSettings
+from redclust.db import layout as layouts
+from redclust.db.layout import Layout
+from redclust.db.sizing import server_settings
+from redclust.db.target import DATABASE, MAINTENANCE_DATABASE, SUPERUSER, Target
+from redclust.errors import SchemaMismatch, ToolError
+from redclust.pgtools import Account, Tools
+
+_MAP = "redclust"
+_PORT = 5432
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One embedded server and the tools to run it with."""
+
+    layout: Layout
+    tools: Tools
+
+    def target(self) -> Target:
+        """How libpq reaches it; the socket's directory is closed to other users."""
+        conninfo = make_conninfo(
+            host=str(self.layout.socket_dir()), port=_PORT, user=SUPERUSER, dbname=DATABASE
+        )
+        return Target(conninfo, embedded=True, source=str(self.layout.home))
+
+    def running(self) -> bool:
+        """Whether a server is running on the data directory."""
+        return _live_postmaster(self.layout) is not None
+
+    @contextmanager
+    def in_use(self) -> Generator[Target]:
+        """Start the server unless it runs, and keep it until the block ends.
+
+        The shared lock on the users file is what keeps it: the kernel gives it back however this process
+        ends, and the keeper stops the server when nobody holds it.
+
+        Raises:
+            SchemaMismatch: the data directory is of another major version.
+            ToolError: the server cannot be made or started; its last log lines are in the message.
+        """
+        layouts.make_home(self.layout.home)
+        users = _open_lock(self.layout.lock_file("users"))
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
+            with _exclusive(self.layout.lock_file("start")):
+                self._make()
+                self._check_major()
+                self._start()
+            yield self.target()
+        finally:
+            os.close(users)
+
+    def keep(self) -> None:
+        """Let the server stay when nobody uses it (``db start``)."""
+        self.layout.keep_marker.touch(mode=0o600)
+
+    def stop(self) -> bool:
+        """Stop the server, ending every session; False where none was running."""
+        self.layout.keep_marker.unlink(missing_ok=True)
+        if not self.layout.initialised or not self.running():
+            return False
+        try:
+            pgtools.stop(self.tools, self.layout.data, account=self.layout.account())
+        except ToolError:
+            if self.running():  # else its keeper was quicker
+                raise
+        return True
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Wait until no command uses the server, stop it, and let nobody start it until the block ends."""
+        with _exclusive(self.layout.lock_file("users")):
+            self.stop()
+            yield
+
+    def _check_major(self) -> None:
+        if self.layout.major != self.tools.major:
+            raise SchemaMismatch(
+                f"the data in {self.layout.data} is of Postgres {self.layout.major}, "
+                f"the programs are {self.tools.version}",
+                hint="redclust db upgrade",
+            )
+
+    def _make(self) -> None:
+        """initdb under a name of its own, renamed when it is whole: a killed one is swept and made again."""
+        server, data = self.layout.server, self.layout.data
+        for leftover in server.glob("data.new-*"):
+            shutil.rmtree(leftover)
+        if self.layout.initialised:
+            return
+        staging = server / f"data.new-{os.getpid()}"
+        accounts = layouts.accounts_for_new_server(server)
+        staging.mkdir(mode=0o700)
+        log = server / "log"
+        log.mkdir(mode=0o700, exist_ok=True)
+        if accounts is not None:
+            os.chown(staging, accounts[0].uid, accounts[0].gid)
+        maker = accounts[0] if accounts else None
+        pgtools.initdb(self.tools, staging, superuser=SUPERUSER, account=maker, map_name=_MAP)
+        with (staging / "postgresql.conf").open("a") as conf:
+            conf.write("\n# Sized to the machine at every start:\ninclude_if_exists = 'redclust.conf'\n")
+        if accounts is not None:
+            give(staging, accounts[1])
+            give(log, accounts[1])
+        os.sync()
+        staging.rename(data)
+        _sync_directory(server)
+
+    def _start(self) -> None:
+        data, account = self.layout.data, self.layout.account()
+        if not self.running():
+            socket_dir = self.layout.make_socket_dir()
+            self._write(data / "redclust.conf", server_settings(socket_dir, _PORT), account)
+            names = layouts.owner_names(self.layout)
+            self._write(data / "pg_ident.conf", "".join(f"{_MAP} {n} {SUPERUSER}\n" for n in names), account)
+            _remove_stale_pid_file(self.layout)
+            self._start_server(account)
+        self._create_database()
+        self._spawn_keeper(account)
+
+    def _start_server(self, account: Account | None) -> None:
+        # After SIGKILL of Postgres its children need a moment to notice; until then a start is refused.
+        for attempt in range(20):
+            try:
+                pgtools.start(self.tools, self.layout.data, log=self.layout.log, account=account)
+                return
+            except ToolError as error:
+                told = _tail(self.layout.log)
+                if attempt < 19 and "pre-existing shared memory block" in told:
+                    time.sleep(0.25)
+                    continue
+                raise ToolError(
+                    f"the embedded server does not start: {told or error}",
+                    hint=f"its log is {self.layout.log}",
+                ) from None
+
+    def _create_database(self) -> None:
+        maintenance = self.target().on(MAINTENANCE_DATABASE)
+        with psycopg.connect(
+            maintenance.conninfo, autocommit=True, connect_timeout=30, application_name="redclust start"
+        ) as connection:
+            from redclust.sql import query
+
+            row = connection.execute(query("db", "database_exists"), {"name": DATABASE}).fetchone()
+            if row is None or not row[0]:
+                connection.execute(query("db", "create_database"))
+
+    def _spawn_keeper(self, account: Account | None) -> None:
+        keeper = _open_lock(self.layout.lock_file("keeper"))
+        users = _open_lock(self.layout.lock_file("users"))
+        try:
+            fcntl.flock(keeper, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # one is there
+        else:
+            fcntl.flock(keeper, fcntl.LOCK_UN)
+            pgtools.spawn_keeper(
+                self.tools,
+                self.layout.data,
+                users_fd=users,
+                keeper_fd=keeper,
+                marker=self.layout.keep_marker,
+                account=account,
+            )
+        finally:
+            os.close(keeper)
+            os.close(users)
+
+    def _write(self, path: Path, text: str, account: Account | None) -> None:
+        """Replace a file of the data directory, whole or not at all."""
+        temporary = path.with_name(path.name + ".new")
+        temporary.write_text(text)
+        temporary.chmod(0o600)
+        if account is not None:
+            os.chown(temporary, account.uid, account.gid)
+        temporary.rename(path)
+
+
+def locate(home: Path, settings: DatabaseSettings) -> Embedded:
+    """The embedded server of a home directory; touches nothing."""
+    tools = pgtools.find_tools(settings.bin_dir)
+    return Embedded(Layout(home), layouts.reachable_tools(tools))
+
+
+def _live_postmaster(layout: Layout) -> int | None:
+    """The process id in postmaster.pid if that process is a Postgres of this data directory."""
+    try:
+        lines = (layout.data / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+        os.kill(pid, 0)
+    except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
+        return None
+    except PermissionError:
+        pass
+    if not _is_postmaster_of(pid, layout):
+        return None
+    return pid if len(lines) > 7 and lines[7].strip() == "ready" else None
+
+
+def _is_postmaster_of(pid: int, layout: Layout) -> bool:
+    try:
+        # Every Postgres process works in its data directory; a process that reused the number does not.
+        return Path(f"/proc/{pid}/cwd").readlink() == layout.data
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()  # without /proc: believe the file
+    except PermissionError:
+        return False
+
+
+def _remove_stale_pid_file(layout: Layout) -> None:
+    """After SIGKILL and a reboot the process id may be another program's; Postgres would refuse to start."""
+    pid_file = layout.data / "postmaster.pid"
+    try:
+        pid = int(pid_file.read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return
+    if not _is_postmaster_of(pid, layout):
+        pid_file.unlink(missing_ok=True)
+
+
+def _open_lock(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextmanager
+def _exclusive(path: Path) -> Generator[None]:
+    fd = _open_lock(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def give(tree: Path, account: Account | None) -> None:
+    """Make an account the owner of a tree; None leaves it to this process' own user."""
+    if account is None:
+        return
+    for directory, _, files in os.walk(tree):
+        for name in (".", *files):
+            os.chown(Path(directory, name), account.uid, account.gid, follow_symlinks=False)
+
+
+def _sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _tail(log: Path, lines: int = 4) -> str:
+    try:
+        return " / ".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""

@@ -1,0 +1,38 @@
+"""Stops the embedded server when the last command that uses it has ended, however it ended.
+
+A program of its own (standard library only): every command holds a shared lock on the
+users file, which the kernel releases also after SIGKILL; this process waits for the exclusive one, which
+it gets when nobody is left, and becomes ``pg_ctl stop`` while it holds it, so that a command that starts
+meanwhile waits until the server is down and starts it anew.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    users_fd, keeper_fd = int(sys.argv[1]), int(sys.argv[2])
+    marker, run_as, stop_argv = sys.argv[3], sys.argv[4], sys.argv[5:]
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        fcntl.flock(keeper_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return  # another keeper is at it already
+    fcntl.flock(users_fd, fcntl.LOCK_EX)
+    if os.path.exists(marker):  # noqa: PTH110 - pathlib costs a third of this process' start
+        return  # `db start`: the server stays
+    os.set_inheritable(users_fd, True)
+    os.set_inheritable(keeper_fd, True)
+    if run_as != "-":  # pg_ctl refuses to run as root
+        uid, gid = map(int, run_as.split(":"))
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    os.execv(stop_argv[0], stop_argv)  # noqa: S606 - no shell is the point
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""One lock table for everything that must not run beside something else.
+
+Advisory locks, shared or exclusive, each held on an idle connection of its own: a session lock outlives
+``kill -9`` of its client for as long as the backend is inside a statement, and an idle backend is in none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from enum import IntEnum
+
+from redclust.db.connect import Connection, Connector
+from redclust.errors import Locked
+from redclust.sql import query
+
+#: The first key of every advisory lock of redclust ("redc" in ASCII).
+LOCK_CLASS = 0x72656463
+
+
+class LockName(IntEnum):
+    """What can be locked; the second key of the advisory lock."""
+
+    MIGRATE = 1
+    PRECALC = 2
+    #: Writers that look ids up take it shared, deleters of what they look up take it exclusively.
+    REFERENCES = 3
+    IMPORT = 4
+
+
+@contextmanager
+def hold(
+    connector: Connector, name: LockName, *, shared: bool = False, wait_s: float = 0
+) -> Generator[Connection]:
+    """Hold a lock until the block ends, on a session of its own.
+
+    Raises:
+        Locked: another run holds it for longer than ``wait_s``; the message says which.
+    """
+    statement = "try_lock_shared" if shared else "try_lock"
+    keys = {"class": LOCK_CLASS, "name": int(name)}
+    with connector.connect(autocommit=True, role="lock") as connection:
+        # An idle session must not be ended for being idle.
+        deadline = time.monotonic() + wait_s
+        while not _taken(connection, statement, keys):
+            if time.monotonic() >= deadline:
+                raise Locked(
+                    f"{name.name.lower()} is locked by another run: {holder(connection, name)}",
+                    hint="wait until it ends; a run that died gives its lock back by itself",
+                )
+            time.sleep(0.2)
+        yield connection
+
+
+def holder(connection: Connection, name: LockName) -> str:
+    """Who holds a lock, in words: process id, application and since when."""
+    row = connection.execute(
+        query("db", "lock_holder"), {"class": LOCK_CLASS, "name": int(name)}
+    ).fetchone()
+    if row is None:
+        return "it has just ended"
+    pid, application, since, address = row
+    machine = f" on {address}" if address else ""
+    return f"{application.removesuffix(' lock')} (server process {pid}{machine}), since {since:%H:%M:%S} UTC"
+
+
+def _taken(connection: Connection, statement: str, keys: dict[str, int]) -> bool:
+    row = connection.execute(query("db", statement), keys).fetchone()
+    return row is not None and bool(row[0])

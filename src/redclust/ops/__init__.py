@@ -1,0 +1,1 @@
+"""What each verb does, one file or package a verb; each owns its report."""

