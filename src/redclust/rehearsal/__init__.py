@@ -1,0 +1,1 @@
+"""A Reddit to rehearse against: nothing here is a real person, subreddit or post."""
