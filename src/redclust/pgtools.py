@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -101,24 +102,22 @@ def run(
             env=_environment(env),
             timeout=timeout_s,
             cwd="/",
-            **_account_arguments(account),
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
         )
-    except FileNotFoundError as error:
-        raise ToolError(f"program not found: {argv[0]}") from error
-    except PermissionError as error:
-        raise ToolError(f"Permission denied: {argv[0]}") from error
+    except OSError as error:
+        raise ToolError(f"cannot run {argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s") from error
     if done.returncode != 0:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         tail = " / ".join(lines[-4:])
-        raise ToolError(f"{Path(argv[0]).name} failed with code {done.returncode}: {tail}")
+        raise ToolError(f"{argv[0]} failed with code {done.returncode}: {tail}")
     return done
 
 
-def initdb(
-    tools: Tools, data_dir: Path, *, superuser: str, account: Account | None, map_name: str
-) -> None:
+def initdb(tools: Tools, data_dir: Path, *, superuser: str, account: Account | None, map_name: str) -> None:
     """Make a data directory: checksums, UTF-8, bytewise collation, peer authentication only."""
     # The builtin provider does not change with the machine's C library, so no index breaks by an upgrade.
     locale = (
@@ -149,9 +148,12 @@ def start(
     log: Path,
     account: Account | None,
     options: str = "",
-    timeout_s: float = 60,
+    timeout_s: float = 600,
 ) -> None:
-    """Start the server of a data directory and wait until it accepts connections."""
+    """Start the server of a data directory and wait until it accepts connections.
+
+    One that cannot start says so at once; ``timeout_s`` is for a long recovery after a crash.
+    """
     argv = [tools.path("pg_ctl"), "start", "-w", "-s", f"-t{timeout_s:.0f}", "-D", str(data_dir)]
     run([*argv, "-l", str(log), *(["-o", options] if options else [])], account=account)
 
@@ -170,7 +172,17 @@ def spawn_keeper(
     run_as = f"{account.uid}:{account.gid}" if account else "-"
     stop_argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-m", "fast", "-t120", "-D", str(data_dir)]
     subprocess.Popen(
-        [sys.executable, "-I", "-S", str(keeper), str(users_fd), str(keeper_fd), str(marker), run_as, *stop_argv],
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            str(keeper),
+            str(users_fd),
+            str(keeper_fd),
+            str(marker),
+            run_as,
+            *stop_argv,
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -182,11 +194,16 @@ def spawn_keeper(
 
 
 def psql(tools: Tools, arguments: Sequence[str], *, env: Mapping[str, str]) -> int:
-    """Hand the terminal to psql; its exit code."""
+    """Hand the terminal to psql; its exit code. Ctrl-C is psql's: it cancels the statement there."""
     program = tools.path("psql")
     if not Path(program).exists():
         raise ToolError(f"no psql at {program}", hint="set database.bin_dir to a directory that holds it")
-    return subprocess.run([program, *arguments], check=False, env=_environment(env)).returncode
+    # A handler, not SIG_IGN: that one the child would inherit.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        return subprocess.run([program, *arguments], check=False, env=_environment(env)).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def dump(tools: Tools, target: Path, *, env: Mapping[str, str]) -> None:
@@ -194,13 +211,19 @@ def dump(tools: Tools, target: Path, *, env: Mapping[str, str]) -> None:
     run([tools.path("pg_dump"), "-w", "-Fc", "--lock-wait-timeout=30s", f"--file={target}"], env=env)
 
 
+def dump_roles(tools: Tools, target: Path, *, superuser: str, env: Mapping[str, str]) -> None:
+    """Write the SQL that makes the server's roles, without the one that every new server has."""
+    run([tools.path("pg_dumpall"), "-w", "--roles-only", f"--file={target}"], env=env)
+    lines = target.read_text().splitlines(keepends=True)
+    target.write_text("".join(line for line in lines if line != f"CREATE ROLE {superuser};\n"))
+
+
+def run_script(tools: Tools, script: Path, *, env: Mapping[str, str]) -> None:
+    """Run a file of SQL; the first error ends it."""
+    run([tools.path("psql"), "-wXq", "-v", "ON_ERROR_STOP=1", f"--file={script}"], env=env)
+
+
 def restore(tools: Tools, archive: Path, *, dbname: str, env: Mapping[str, str]) -> None:
     """Restore an archive into an empty database; the first error ends it."""
     argv = [tools.path("pg_restore"), "-w", "--exit-on-error", "--single-transaction", f"--dbname={dbname}"]
     run([*argv, str(archive)], env=env)
-
-
-def _account_arguments(account: Account | None) -> dict[str, int | list[int]]:
-    if account is None:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}

@@ -20,8 +20,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """False when the run came to its end but the verdict is bad or partial (exit 3)."""
+        """False when the run came to its end but the verdict is bad or partial."""
         return True
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 for a bad or partial verdict; a report may have a worse one of ``errors.py``."""
+        return 0 if self.ok else 3
 
 
 class Task(Protocol):
@@ -39,6 +44,7 @@ class Progress(Protocol):
 
     @contextmanager
     def task(self, name: str, total: float | None = None, unit: str = "") -> Generator[Task]: ...
+
     def say(self, text: str) -> None:
         """One line of talk, above the bars."""
         ...

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
 from redclust import __version__
-from redclust.errors import RedclustError
+from redclust.errors import DatabaseUnreachable, RedclustError
 
 #: Options of every verb, understood before and after it: name to whether a value follows.
 GLOBAL_OPTIONS = {
     "--quiet": False,
     "-q": False,
-    "-v": False,
-    "-vv": False,
     "--home": True,
     "--config": True,
     "--env-file": True,
     "--database-url": True,
 }
+_VERBOSE = re.compile("-v+")
 
 
 def main() -> NoReturn:
@@ -31,7 +31,7 @@ def main() -> NoReturn:
         print(f"redclust {__version__}")  # noqa: T201 - before anything is imported: it must be quick
         sys.exit(0)
     signal.signal(signal.SIGTERM, _terminate)
-    verbosity = sum(a.count("v") for a in arguments if a in ("-v", "-vv"))
+    verbosity = sum(a.count("v") for a in arguments if _VERBOSE.fullmatch(a))
     try:
         from redclust.cli.app import app
 
@@ -41,12 +41,28 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.stderr.write("redclust: interrupted\n")
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except Exception as error:
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # Typer ends with 1 then
+            _broken_pipe(ended.__context__, verbosity)
+        raise
+    except BrokenPipeError as error:
+        _broken_pipe(error, verbosity)
+    except Exception as error:  # noqa: BLE001 - the last place where one can be put in words
         _fail(_foreseen(error), verbosity)
     sys.exit(0)
+
+
+def _broken_pipe(error: BrokenPipeError, verbosity: int) -> NoReturn:
+    """``redclust … | head``: quiet where it is our output that nobody reads, an error elsewhere."""
+    import select
+
+    poll = select.poll()
+    for stream in (1, 2):
+        poll.register(stream, 0)
+    if not poll.poll(0):
+        _fail(_foreseen(error), verbosity)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(141)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -64,9 +80,9 @@ def _global_options_first(arguments: list[str]) -> list[str]:
             rest += [argument, *remaining]
         elif argument.split("=", 1)[0] in GLOBAL_OPTIONS and argument.startswith("--") and "=" in argument:
             first.append(argument)
-        elif argument in GLOBAL_OPTIONS:
+        elif argument in GLOBAL_OPTIONS or _VERBOSE.fullmatch(argument):
             first.append(argument)
-            if GLOBAL_OPTIONS[argument] and (value := next(remaining, None)) is not None:
+            if GLOBAL_OPTIONS.get(argument) and (value := next(remaining, None)) is not None:
                 first.append(value)
         else:
             rest.append(argument)
@@ -82,10 +98,11 @@ def _foreseen(error: Exception) -> RedclustError:
         told = in_words(error)
     if told is None and isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        told = RedclustError(f"{error.strerror}{where}", hint="-vv shows where")
+        kind = DatabaseUnreachable if isinstance(error, PermissionError) else RedclustError
+        told = kind(f"{error.strerror}{where}", hint="-vv shows where")
     if told is None:
         hint = "this is a bug in redclust; -vv shows where it happened"
-        told = RedclustError(f"{type(error).__name__}: {error}", hint=hint)
+        told = RedclustError(f"{type(error).__name__}: {' '.join(str(error).split())}", hint=hint)
     told.__cause__ = error
     return told
 
@@ -99,5 +116,3 @@ def _fail(error: RedclustError, verbosity: int) -> NoReturn:
     if error.hint:
         sys.stderr.write(f"HINT: {error.hint}\n")
     sys.exit(error.exit_code)
-
-

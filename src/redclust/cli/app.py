@@ -37,7 +37,9 @@ def options(
     ctx: typer.Context,
     home: Annotated[
         Path | None,
-        typer.Option(help="Where the embedded database and rejects live (REDCLUST_HOME).", show_default=False),
+        typer.Option(
+            help="Where the embedded database and rejects live (REDCLUST_HOME).", show_default=False
+        ),
     ] = None,
     config_file: Annotated[
         Path | None,

@@ -57,7 +57,7 @@ def status(ctx: typer.Context, fmt: FormatOption = Format.TEXT) -> None:
 
 @app.command()
 def url(ctx: typer.Context) -> None:
-    """Print the database's URL, without a password; an embedded server must be kept by `db start` to answer."""
+    """Print the database's URL, without a password; `db start` keeps an embedded server answering."""
     from redclust.ops import db
 
     runtime: Runtime = ctx.obj

@@ -1,2 +1,145 @@
+"""``redclust graph``: looking at the map that precalc made."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
 import typer
-app = typer.Typer()
+
+from redclust.cli.runtime import Format, FormatOption, Runtime
+
+app = typer.Typer(help="The map: look at it, export it, draw it.", no_args_is_help=True)
+
+
+class NodeKind(StrEnum):
+    SUBREDDIT = "subreddit"
+    USER = "user"
+
+
+class By(StrEnum):
+    WEIGHT = "weight"
+    SHARED = "shared"
+
+
+class To(StrEnum):
+    JSON = "json"
+    NDJSON = "ndjson"
+    GRAPHML = "graphml"
+    GEXF = "gexf"
+    CSV = "csv"
+
+
+@app.command()
+def show(ctx: typer.Context, fmt: FormatOption = Format.TEXT) -> None:
+    """How large the graph is, when it was computed, and its biggest communities."""
+    from redclust.ops.graph import overview
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph show") as database:
+        report = overview.show(database)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def top(
+    ctx: typer.Context,
+    kind: Annotated[NodeKind, typer.Option("--type", help="Which nodes.")] = NodeKind.SUBREDDIT,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """The biggest subreddits by users, or the most active users."""
+    from redclust.ops.graph import nodes
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph top") as database:
+        report = nodes.top(database, kind.value, limit=limit)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def node(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="r/NAME, u/NAME, a reddit URL, or an id such as subreddit_12.")],
+    by: Annotated[By, typer.Option(help="What orders the neighbours of a subreddit.")] = By.WEIGHT,
+    limit: Annotated[int, typer.Option(min=1, help="How many neighbours.")] = 15,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """One subreddit with its neighbours and the users they share, or one user with their subreddits."""
+    from redclust.ops.graph import nodes
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph node") as database:
+        report = nodes.node(database, name, limit=limit, by=by.value)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def communities(
+    ctx: typer.Context,
+    identity: Annotated[
+        int | None, typer.Argument(metavar="ID", min=0, help="List the members of this one.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many communities, or members.")] = 20,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """The communities by size, or the members of one."""
+    from redclust.ops.graph import communities
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph communities") as database:
+        if identity is None:
+            report = communities.communities(database, limit=limit)
+        else:
+            report = communities.community(database, identity, limit=limit)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def export(
+    ctx: typer.Context,
+    to: Annotated[To, typer.Option("--to", help="The form; csv makes NAME-nodes.csv and NAME-links.csv.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; stdout if left out.", show_default=False)
+    ] = None,
+    kind: Annotated[
+        NodeKind | None, typer.Option("--type", help="Only nodes of this type.", show_default="all")
+    ] = None,
+    min_val: Annotated[
+        int | None, typer.Option(min=0, help="Only nodes at least as big.", show_default="all")
+    ] = None,
+) -> None:
+    """Write the graph for other programs: networkx and Gephi read graphml and gexf.
+
+    json is networkx' node-link form: node_link_graph(data, edges="links").
+
+    Links whose ends are not both exported are left out.
+
+    A file is replaced only by a whole one.
+    """
+    from redclust.ops.graph.export import Selection, export
+
+    runtime: Runtime = ctx.obj
+    selection = Selection(kind.value if kind else None, min_val)
+    with runtime.database("graph export") as database:
+        report = export(database, to.value, output, sys.stdout.buffer, selection, runtime.progress)
+    runtime.finish(report)
+
+
+@app.command("map")
+def draw(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The picture, .svg or .png.")],
+    min_users: Annotated[int, typer.Option(min=0, help="Only subreddits with as many users.")] = 0,
+    loose: Annotated[bool, typer.Option("--all", help="Also subreddits in no community.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Draw the communities with their subreddits as a picture."""
+    from redclust.ops.graph.map import draw_map
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph map") as database:
+        report = draw_map(database, file.absolute(), runtime.progress, min_users=min_users, loose=loose)
+    runtime.finish(report, fmt)

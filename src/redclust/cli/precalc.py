@@ -1,2 +1,66 @@
+"""``redclust precalc``: the map, computed and swapped in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
 import typer
-app = typer.Typer()
+
+from redclust.cli.runtime import Format, FormatOption, Runtime
+
+app = typer.Typer(help="Compute the map and swap it in.")
+
+
+@app.callback(invoke_without_command=True)
+def command(
+    ctx: typer.Context,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear", help="Take nothing over from the graph that is there (PRECALC_CLEAR_ON_START)."
+        ),
+    ] = False,
+    min_shared_users: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Users that two subreddits must share to be related; 3, and 2 under 10,000 memberships.",
+            show_default=False,
+        ),
+    ] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Compute who is active where, which subreddits share users, communities and a map, and swap them in.
+
+    Readers see the old graph or the new one, never a part; when anything fails the old one stays. Bots are
+    left out and named. The same data gives the same map, and a graph that has not changed writes nothing.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from redclust.ops import precalc
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("precalc") as database:
+        report = precalc.run(
+            database,
+            runtime.loaded.settings.precalc,
+            runtime.progress,
+            clear=clear,
+            min_shared_users=min_shared_users,
+        )
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many runs to list.")] = 10,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """When the graph was computed and from what, and how the newest runs ended."""
+    from redclust.ops import precalc
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("precalc status") as database:
+        report = precalc.status(database, limit=limit)
+    runtime.finish(report, fmt)

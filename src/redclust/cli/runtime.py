@@ -87,11 +87,11 @@ class Runtime:
             self.progress.say(text)
 
     def finish(self, report: Report, fmt: Format = Format.TEXT) -> None:
-        """Print the report, then end with exit code 3 unless it is ok."""
+        """Print the report, then end with its exit code."""
         from redclust.render.output import emit
 
         if fmt is Format.JSON or not (self.quiet and report.ok):
             emit(report, as_json=fmt is Format.JSON)
         sys.stdout.flush()
         if not report.ok:
-            raise typer.Exit(3)
+            raise typer.Exit(report.exit_code)

@@ -11,6 +11,7 @@ import psycopg
 from redclust.config import DatabaseSettings
 from redclust.db.target import Target
 from redclust.errors import DatabaseUnreachable, SchemaMismatch
+from redclust.sql import query
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -59,15 +60,16 @@ class Connector:
         default_ms = 0 if bulk else READ_TIMEOUT_MS
         named_ms = self.settings.statement_timeout_ms
         limits = {
-            "statement_timeout": str(default_ms if named_ms is None else named_ms),
-            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_TIMEOUT_MS),
-            "TimeZone": "UTC",
+            "statement_timeout_ms": default_ms if named_ms is None else named_ms,
+            "idle_in_transaction_timeout_ms": IDLE_IN_TRANSACTION_TIMEOUT_MS,
         }
-        # By SET, not in the start-up packet: a connection pooler refuses parameters that it does not know.
-        for key, value in limits.items():
-            connection.execute("SELECT set_config(%(key)s, %(value)s, false)", {"key": key, "value": value})
+        connection.execute(query("db", "limit_session"), limits)
         connection.autocommit = autocommit
         return connection
+
+    def environment(self) -> dict[str, str]:
+        """libpq's environment names for a child program (psql, pg_dump): no password in its argv."""
+        return {**self.target.environment(), "PGAPPNAME": f"redclust {self.verb}"}
 
     def _unreachable(self, error: psycopg.OperationalError) -> DatabaseUnreachable:
         reason = _without_secrets(str(error), self.target)

@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from redclust import pgtools
 from redclust.config import DatabaseSettings
 from redclust.db import layout as layouts
+from redclust.db import postmaster
 from redclust.db.layout import Layout
 from redclust.db.sizing import server_settings
 from redclust.db.target import DATABASE, MAINTENANCE_DATABASE, SUPERUSER, Target
@@ -25,6 +26,8 @@ from redclust.pgtools import Account, Tools
 
 _MAP = "redclust"
 _PORT = 5432
+#: Seconds to wait for a server that is stopping, or for the last processes of a killed one.
+_PATIENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,9 @@ class Embedded:
         return Target(conninfo, embedded=True, source=str(self.layout.home))
 
     def running(self) -> bool:
-        """Whether a server is running on the data directory."""
-        return _live_postmaster(self.layout) is not None
+        """Whether a server on the data directory takes connections."""
+        found = postmaster.find(self.layout.data)
+        return found is not None and found.ready
 
     @contextmanager
     def in_use(self) -> Generator[Target]:
@@ -60,7 +64,8 @@ class Embedded:
         users = _open_lock(self.layout.lock_file("users"))
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
-            with _exclusive(self.layout.lock_file("start")):
+            with exclusive(self.layout.lock_file("start")):
+                layouts.make_server_dir(self.layout.home)
                 self._make()
                 self._check_major()
                 self._start()
@@ -75,21 +80,29 @@ class Embedded:
     def stop(self) -> bool:
         """Stop the server, ending every session; False where none was running."""
         self.layout.keep_marker.unlink(missing_ok=True)
-        if not self.layout.initialised or not self.running():
+        if not self.layout.initialised or postmaster.find(self.layout.data) is None:
             return False
         try:
             pgtools.stop(self.tools, self.layout.data, account=self.layout.account())
         except ToolError:
-            if self.running():  # else its keeper was quicker
+            if postmaster.find(self.layout.data) is not None:  # else its keeper was quicker
                 raise
         return True
 
     @contextmanager
-    def alone(self) -> Generator[None]:
-        """Wait until no command uses the server, stop it, and let nobody start it until the block ends."""
-        with _exclusive(self.layout.lock_file("users")):
-            self.stop()
+    def alone(self, *, wait: bool) -> Generator[None]:
+        """Let nobody use or start the server until the block ends.
+
+        Raises:
+            BlockingIOError: a command uses it and ``wait`` is false.
+        """
+        users = _open_lock(self.layout.lock_file("users"))
+        try:
+            fcntl.flock(users, fcntl.LOCK_SH)  # a keeper that is stopping the server is no user of it
+            fcntl.flock(users, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             yield
+        finally:
+            os.close(users)
 
     def _check_major(self) -> None:
         if self.layout.major != self.tools.major:
@@ -103,8 +116,12 @@ class Embedded:
         """initdb under a name of its own, renamed when it is whole: a killed one is swept and made again."""
         server, data = self.layout.server, self.layout.data
         for leftover in server.glob("data.new-*"):
-            shutil.rmtree(leftover)
+            # An orphan of a killed command may still be writing there: the next start sweeps what is left.
+            shutil.rmtree(leftover, ignore_errors=True)
         if self.layout.initialised:
+            return
+        if self.layout.upgraded.exists():  # an upgrade ended between its two renames
+            self.layout.upgraded.rename(data)
             return
         staging = server / f"data.new-{os.getpid()}"
         accounts = layouts.accounts_for_new_server(server)
@@ -120,37 +137,47 @@ class Embedded:
         if accounts is not None:
             give(staging, accounts[1])
             give(log, accounts[1])
-        os.sync()
+        for written in (staging / "postgresql.conf", staging / "pg_hba.conf", staging):
+            _sync(written)
         staging.rename(data)
-        _sync_directory(server)
+        _sync(server)
 
     def _start(self) -> None:
-        data, account = self.layout.data, self.layout.account()
-        if not self.running():
-            socket_dir = self.layout.make_socket_dir()
-            self._write(data / "redclust.conf", server_settings(socket_dir, _PORT), account)
-            names = layouts.owner_names(self.layout)
-            self._write(data / "pg_ident.conf", "".join(f"{_MAP} {n} {SUPERUSER}\n" for n in names), account)
-            _remove_stale_pid_file(self.layout)
-            self._start_server(account)
-        self._create_database()
+        account = self.layout.account()
+        # Before the server: however this command ends from here on, somebody is there to stop it.
         self._spawn_keeper(account)
-
-    def _start_server(self, account: Account | None) -> None:
-        # After SIGKILL of Postgres its children need a moment to notice; until then a start is refused.
-        for attempt in range(20):
-            try:
-                pgtools.start(self.tools, self.layout.data, log=self.layout.log, account=account)
-                return
-            except ToolError as error:
-                told = _tail(self.layout.log)
-                if attempt < 19 and "pre-existing shared memory block" in told:
-                    time.sleep(0.25)
-                    continue
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self.running():
+            # One that is stopping or recovering is waited for; a second one is never started beside it.
+            if postmaster.find(self.layout.data) is None:
+                self._start_server(account, deadline)
+            elif time.monotonic() > deadline:
                 raise ToolError(
-                    f"the embedded server does not start: {told or error}",
-                    hint=f"its log is {self.layout.log}",
-                ) from None
+                    f"the embedded server is neither ready nor gone: {_tail(self.layout.log)}",
+                    hint=f"its log is {self.layout.log}; redclust db stop --force ends it",
+                )
+            else:
+                time.sleep(0.1)
+        self._create_database()
+
+    def _start_server(self, account: Account | None, deadline: float) -> None:
+        data = self.layout.data
+        socket_dir = self.layout.make_socket_dir()
+        self._write(data / "redclust.conf", server_settings(socket_dir, _PORT), account)
+        names = layouts.owner_names(self.layout)
+        self._write(data / "pg_ident.conf", "".join(f"{_MAP} {n} {SUPERUSER}\n" for n in names), account)
+        postmaster.disarm_leftovers(data, socket_dir / f".s.PGSQL.{_PORT}")
+        try:
+            pgtools.start(self.tools, data, log=self.layout.log, account=account)
+        except ToolError as error:
+            told = _tail(self.layout.log)
+            # After SIGKILL of Postgres its children need a moment to notice; until then a start is refused.
+            if "pre-existing shared memory block" in told and time.monotonic() < deadline:
+                time.sleep(0.25)
+                return
+            raise ToolError(
+                f"the embedded server does not start: {told or error}", hint=f"its log is {self.layout.log}"
+            ) from None
 
     def _create_database(self) -> None:
         maintenance = self.target().on(MAINTENANCE_DATABASE)
@@ -195,56 +222,30 @@ class Embedded:
 
 
 def locate(home: Path, settings: DatabaseSettings) -> Embedded:
-    """The embedded server of a home directory; touches nothing."""
+    """The embedded server of a home directory, which is not touched; for the tools' copy see ``layout``."""
     tools = pgtools.find_tools(settings.bin_dir)
     return Embedded(Layout(home), layouts.reachable_tools(tools))
 
 
-def _live_postmaster(layout: Layout) -> int | None:
-    """The process id in postmaster.pid if that process is a Postgres of this data directory."""
-    try:
-        lines = (layout.data / "postmaster.pid").read_text().splitlines()
-        pid = int(lines[0])
-        os.kill(pid, 0)
-    except (FileNotFoundError, IndexError, ValueError, ProcessLookupError):
-        return None
-    except PermissionError:
-        pass
-    if not _is_postmaster_of(pid, layout):
-        return None
-    return pid if len(lines) > 7 and lines[7].strip() == "ready" else None
-
-
-def _is_postmaster_of(pid: int, layout: Layout) -> bool:
-    try:
-        # Every Postgres process works in its data directory; a process that reused the number does not.
-        return Path(f"/proc/{pid}/cwd").readlink() == layout.data
-    except FileNotFoundError:
-        return not Path("/proc/self").exists()  # without /proc: believe the file
-    except PermissionError:
-        return False
-
-
-def _remove_stale_pid_file(layout: Layout) -> None:
-    """After SIGKILL and a reboot the process id may be another program's; Postgres would refuse to start."""
-    pid_file = layout.data / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text().splitlines()[0])
-    except (FileNotFoundError, IndexError, ValueError):
-        return
-    if not _is_postmaster_of(pid, layout):
-        pid_file.unlink(missing_ok=True)
-
-
 def _open_lock(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:
+        # root looks after another user's home: what it leaves there must be that user's.
+        home = path.parent.stat()
+        os.fchown(fd, home.st_uid, home.st_gid)
+    return fd
 
 
 @contextmanager
-def _exclusive(path: Path) -> Generator[None]:
+def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
+    """Hold a lock file until the block ends; the kernel gives it back however this process ends.
+
+    Raises:
+        BlockingIOError: somebody holds it and ``wait`` is false.
+    """
     fd = _open_lock(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(fd)
@@ -259,7 +260,7 @@ def give(tree: Path, account: Account | None) -> None:
             os.chown(Path(directory, name), account.uid, account.gid, follow_symlinks=False)
 
 
-def _sync_directory(path: Path) -> None:
+def _sync(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)

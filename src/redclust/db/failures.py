@@ -5,26 +5,49 @@ from __future__ import annotations
 import psycopg
 from psycopg import errors as pg
 
-from redclust.errors import DatabaseUnreachable, RedclustError, SchemaMismatch
+from redclust.errors import DatabaseUnreachable, Locked, RedclustError, SchemaMismatch
+
+_AGAIN = "what was committed stands; try again"
+#: Kinds of errors, the first that fits counts: what they are to us, in which words, and what to do.
+_KINDS: tuple[tuple[tuple[type[psycopg.Error], ...], type[RedclustError], str, str], ...] = (
+    (
+        (pg.InsufficientPrivilege,),
+        DatabaseUnreachable,
+        "Permission denied by the database",
+        "the role needs rights on redclust's tables",
+    ),
+    (
+        (pg.QueryCanceled,),
+        DatabaseUnreachable,
+        "timeout exceeded",
+        "raise database.statement_timeout_ms (DB_STATEMENT_TIMEOUT_MS)",
+    ),
+    (
+        (pg.UndefinedTable, pg.UndefinedColumn),
+        SchemaMismatch,
+        "the schema does not fit",
+        "redclust db migrate --status",
+    ),
+    ((pg.DiskFull,), DatabaseUnreachable, "the database's disk is full", "free some space and try again"),
+    ((pg.ReadOnlySqlTransaction,), DatabaseUnreachable, "the database is read-only", "is it a standby?"),
+    (
+        (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure),
+        Locked,
+        "another session is in the way",
+        _AGAIN,
+    ),
+)
 
 
 def in_words(error: Exception) -> RedclustError | None:
     """The foreseen failures of a server; None where the error is a bug of ours."""
     told = " ".join(str(error).split())
-    if isinstance(error, pg.InsufficientPrivilege):
-        return DatabaseUnreachable(
-            f"Permission denied by the database: {told}", hint="the role needs rights on redclust's tables"
-        )
-    if isinstance(error, pg.QueryCanceled):
-        return DatabaseUnreachable(
-            f"timeout exceeded: {told}", hint="raise database.statement_timeout_ms (DB_STATEMENT_TIMEOUT_MS)"
-        )
-    if isinstance(error, (pg.UndefinedTable, pg.UndefinedColumn)):
-        return SchemaMismatch(told, hint="redclust db migrate --status")
-    if isinstance(error, pg.DiskFull):
-        return DatabaseUnreachable(f"the database's disk is full: {told}", hint="free some space and try again")
+    for types, kind, words, hint in _KINDS:
+        if isinstance(error, types):
+            return kind(f"{words}: {told}", hint=hint)
     if isinstance(error, psycopg.OperationalError):
-        return DatabaseUnreachable(
-            f"the database ended the connection: {told}", hint="what was committed stands; try again"
-        )
+        # Class 57P and no code at all: the server or the network went away.
+        lost = error.sqlstate is None or error.sqlstate.startswith("57P")
+        what = "the database ended the connection" if lost else "the database cannot go on"
+        return DatabaseUnreachable(f"{what}: {told}", hint=_AGAIN)
     return None

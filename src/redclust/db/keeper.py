@@ -22,10 +22,11 @@ def main() -> None:
     except BlockingIOError:
         return  # another keeper is at it already
     fcntl.flock(users_fd, fcntl.LOCK_EX)
+    # Nobody looks at this lock before the other one is free again, and then no keeper must seem to be here.
+    fcntl.flock(keeper_fd, fcntl.LOCK_UN)
     if os.path.exists(marker):  # noqa: PTH110 - pathlib costs a third of this process' start
         return  # `db start`: the server stays
     os.set_inheritable(users_fd, True)
-    os.set_inheritable(keeper_fd, True)
     if run_as != "-":  # pg_ctl refuses to run as root
         uid, gid = map(int, run_as.split(":"))
         os.setgroups([])

@@ -5,6 +5,7 @@
         log/server.log      the server's log
         run/                the socket, in a directory of mode 0700 (elsewhere where the path is too long)
         keep                exists after `db start`: the server stays when nobody uses it
+        data.upgraded/      for the moment between the two renames of `db upgrade`
     HOME/postgres.users     each running command holds a shared lock on it
     HOME/postgres.start     held while the server is made or started
     HOME/postgres.keeper    held by the process that stops the server
@@ -17,6 +18,7 @@ behind a symlink: the mode of a directory that is not ours is never changed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pwd
@@ -24,10 +26,12 @@ import secrets
 import shutil
 import stat
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from redclust.errors import Refused, ToolError
+from redclust.errors import DatabaseUnreachable, Refused, ToolError
 from redclust.pgtools import Account, Tools
 
 #: For servers and tools that the server's account could not reach where they lie.
@@ -35,6 +39,8 @@ ROOT_DIR = Path("/var/lib/redclust")
 _FREE_IDS = range(60706, 61184)
 #: sun_path holds 104 bytes on some systems; the socket's own name takes 16.
 _SOCKET_PATH_BYTES = 104 - 17
+# Not TMPDIR, in which two commands may differ.
+_SHORT_DIR = Path("/tmp")  # noqa: S108 - the directory inside belongs to one account, which is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +65,25 @@ class Layout:
     def keep_marker(self) -> Path:
         return self.server / "keep"
 
+    @property
+    def upgraded(self) -> Path:
+        return self.server / "data.upgraded"
+
     def lock_file(self, name: str) -> Path:
         return self.home / f"postgres.{name}"
 
     @property
     def initialised(self) -> bool:
-        return (self.data / "PG_VERSION").exists()
+        """Whether there is data.
+
+        Raises:
+            PermissionError: this user may not know.
+        """
+        try:
+            (self.data / "PG_VERSION").stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     @property
     def major(self) -> int:
@@ -75,13 +94,13 @@ class Layout:
         """Who runs the server: the owner of its data; None where that is this process' own user.
 
         Raises:
-            Refused: the data belongs to an account that this process may not become.
+            DatabaseUnreachable: the data belongs to an account that this process may not become.
         """
         owner = self.data.stat()
         if owner.st_uid == os.geteuid() and owner.st_uid != 0:
             return None
         if os.geteuid() != 0 or owner.st_uid == 0:
-            raise Refused(
+            raise DatabaseUnreachable(
                 f"Permission denied: {self.data} belongs to user id {owner.st_uid}, not to {os.geteuid()}",
                 hint="run redclust as the user who made it, or name another REDCLUST_HOME",
             )
@@ -93,7 +112,7 @@ class Layout:
         if len(os.fsencode(directory)) <= _SOCKET_PATH_BYTES:
             return directory
         digest = hashlib.sha256(os.fsencode(self.server)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"redclust-{self.data.stat().st_uid}-{digest}"
+        return _SHORT_DIR / f"redclust-{self.data.stat().st_uid}-{digest}"
 
     def make_socket_dir(self) -> Path:
         """Make the socket's directory, open to the server's account alone.
@@ -116,27 +135,51 @@ class Layout:
 
 
 def make_home(home: Path) -> None:
-    """Make the home directory and the server's directory; modes of existing directories stay."""
-    # As root the server's account must pass through; what is secret inside has a mode of its own.
-    mode = 0o711 if os.geteuid() == 0 else 0o700
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=mode)
-        link = home / "postgres"
+    """Make the home directory; the mode of an existing one stays.
+
+    Raises:
+        DatabaseUnreachable: it cannot be made, or not be written to.
+    """
+    with _in_words(home):
+        # As root the server's account must pass through; what is secret inside has a mode of its own.
+        home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(home))
+
+
+def make_server_dir(home: Path) -> None:
+    """Make the server's directory, in the home or behind a symlink; call it under the start lock."""
+    link = home / "postgres"
+    with _in_words(home):
         if link.is_symlink() or link.exists():
             return
         if os.geteuid() != 0:
-            link.mkdir(mode=0o700)
+            _make(link, 0o700)
         elif reachable(home):
-            link.mkdir(mode=0o711)
+            _make(link, 0o711)
         else:
-            ROOT_DIR.mkdir(mode=0o711, exist_ok=True)
+            if not ROOT_DIR.exists():
+                _make(ROOT_DIR, 0o711)
             server = ROOT_DIR / secrets.token_hex(6)
-            server.mkdir(mode=0o711)
-            (server / "home").write_text(f"{home}\n")
+            _make(server, 0o711)
+            note = server / "home"
+            note.write_text(f"{home}\n")
+            note.chmod(0o644)
             link.symlink_to(server)
-    except PermissionError as error:
-        raise Refused(
-            f"Permission denied: cannot make {error.filename}", hint="name another REDCLUST_HOME"
+
+
+def _make(directory: Path, mode: int) -> None:
+    directory.mkdir(mode=mode, exist_ok=True)
+    directory.chmod(mode)  # whatever the umask says: the server's account must pass
+
+
+@contextmanager
+def _in_words(home: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseUnreachable(
+            f"{error.strerror}: cannot make {error.filename or home}", hint="name another REDCLUST_HOME"
         ) from None
 
 
@@ -150,22 +193,46 @@ def reachable_tools(tools: Tools) -> Tools:
     """The tools, or as root, where the server's account cannot reach them, a copy that it can.
 
     The copy (about 40 MB) is made once a version and shared by every home of this machine.
+
+    Raises:
+        ToolError: they cannot be copied, since what they need lies elsewhere.
     """
-    if os.geteuid() != 0 or (reachable(tools.bin_dir) and os.access(tools.bin_dir / "postgres", os.X_OK)):
+    # A directory of links is as good as what they point to.
+    program = (tools.bin_dir / "postgres").resolve()
+    if os.geteuid() != 0 or (reachable(program.parent) and reachable(tools.bin_dir)):
         return tools
     # bin/, lib/ and share/ belong together; a wheel keeps the libraries it brings two levels up.
-    install = tools.bin_dir.resolve().parent
+    install = program.parent.parent
     brought = install.parent.parent / f"{install.parent.name}.libs"
     marker = hashlib.sha256(os.fsencode(install) + tools.version.encode()).hexdigest()[:12]
     copy = ROOT_DIR / "tools" / f"{tools.version}-{marker}"
-    bin_dir = copy / install.parent.name / install.name / tools.bin_dir.name
+    bin_dir = copy / install.parent.name / install.name / program.parent.name
     if bin_dir.is_dir():
         return Tools(bin_dir, tools.version)
-    copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    ROOT_DIR.chmod(0o711)
+    if not any((install / "share" / folder / "postgres.bki").exists() for folder in ("", "postgresql")):
+        raise ToolError(
+            f"{tools.bin_dir} cannot be reached by the account that Postgres runs as, nor be copied",
+            hint="set database.bin_dir to a directory that every user may enter",
+        )
+    try:
+        _copy_tools(program.parent, brought, copy)
+    except OSError as error:
+        raise ToolError(f"cannot copy Postgres' programs to {copy}: {error.strerror or error}") from None
+    return Tools(bin_dir, tools.version)
+
+
+def _copy_tools(programs: Path, brought: Path, copy: Path) -> None:
+    for directory, mode in ((ROOT_DIR, 0o711), (copy.parent, 0o755)):
+        _make(directory, mode)
+    install = programs.parent
     staging = Path(tempfile.mkdtemp(prefix=".copy-", dir=copy.parent))
     try:
-        shutil.copytree(install, staging / install.parent.name / install.name, symlinks=True)
+        # Only what belongs to Postgres: the directory may be somebody's home.
+        for name in (programs.name, "lib", "lib64", "share"):
+            if (install / name).is_dir():
+                shutil.copytree(
+                    install / name, staging / install.parent.name / install.name / name, symlinks=True
+                )
         if brought.is_dir():
             shutil.copytree(brought, staging / brought.name, symlinks=True)
         for directory, _, files in os.walk(staging):
@@ -177,13 +244,10 @@ def reachable_tools(tools: Tools) -> Tools:
         try:
             staging.rename(copy)
         except OSError:
-            if not bin_dir.is_dir():  # else another command was quicker
+            if not copy.is_dir():  # else another command was quicker
                 raise
-    except OSError as error:
-        raise ToolError(f"cannot copy Postgres' programs to {copy}: {error.strerror}") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Tools(bin_dir, tools.version)
 
 
 def accounts_for_new_server(server: Path) -> tuple[Account, Account] | None:
@@ -193,9 +257,10 @@ def accounts_for_new_server(server: Path) -> tuple[Account, Account] | None:
     for the second it takes.
 
     Raises:
-        ToolError: the machine has no unprivileged account at all.
+        ToolError: the machine has no unprivileged account at all, or this user has no name.
     """
     if os.geteuid() != 0:
+        _name(os.geteuid())
         return None
     named = {entry.pw_uid: entry for entry in pwd.getpwall()}
     maker = next((e for e in named.values() if e.pw_name in ("nobody", "daemon") and e.pw_uid != 0), None)
@@ -209,14 +274,19 @@ def accounts_for_new_server(server: Path) -> tuple[Account, Account] | None:
 
 def owner_names(layout: Layout) -> list[str]:
     """The operating system's users who may connect: the server's own, and root where root runs it."""
-    names = ["root"]
-    uid = layout.data.stat().st_uid
+    if os.geteuid() != 0:
+        return ["root", _name(os.geteuid())]
     try:
-        names.append(pwd.getpwuid(uid).pw_name)
+        return ["root", pwd.getpwuid(layout.data.stat().st_uid).pw_name]
     except KeyError:
-        if os.geteuid() != 0:
-            raise ToolError(
-                f"user id {uid} has no name on this machine, and Postgres needs one",
-                hint="add the user to /etc/passwd, or use an external database (DATABASE_URL)",
-            ) from None
-    return names
+        return ["root"]
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise ToolError(
+            f"user id {uid} has no name on this machine, and Postgres needs one",
+            hint="add the user to /etc/passwd, or use an external database (DATABASE_URL)",
+        ) from None

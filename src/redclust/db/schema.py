@@ -10,6 +10,7 @@ import psycopg
 
 from redclust.db import locks
 from redclust.db.connect import Connection, Connector
+from redclust.db.failures import in_words
 from redclust.db.locks import LockName
 from redclust.errors import RedclustError, SchemaMismatch
 from redclust.sql import Migration, migrations, query
@@ -78,7 +79,7 @@ def require(connection: Connection, described: str) -> None:
     schema = inspect(connection)
     if schema.state is State.FOREIGN:
         raise SchemaMismatch(
-            f"the database holds another system's tables of the same names ({described}); nothing was touched",
+            f"the database holds another system's tables of these names; nothing was touched ({described})",
             hint="redclust import --from-database URL brings that data into a database of redclust's own",
         )
     if schema.state is State.AHEAD:
@@ -102,6 +103,7 @@ def migrate(connector: Connector) -> tuple[Migration, ...]:
 
     Raises:
         SchemaMismatch: the database is another system's, newer than this version, or has an edited file.
+        DatabaseUnreachable: this role may not make tables, or the connection ends.
         RedclustError: a migration fails; its transaction is rolled back and those before it stand.
     """
     done: list[Migration] = []
@@ -127,6 +129,8 @@ def migrate(connector: Connector) -> tuple[Migration, ...]:
                         },
                     )
             except psycopg.Error as error:
+                if (told := in_words(error)) is not None:
+                    raise told from error
                 raise RedclustError(
                     f"migration {migration.version:04}_{migration.name}.sql failed and was rolled back: "
                     f"{' '.join(str(error).split())}"

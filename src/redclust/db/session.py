@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from redclust.config import Loaded
+from redclust.config import DatabaseSettings, Loaded
 from redclust.db import embedded, schema
 from redclust.db.connect import Connection, Connector
 from redclust.db.target import Target, external
@@ -47,15 +48,26 @@ def database(loaded: Loaded, verb: str) -> Generator[Database]:
         SchemaMismatch: the schema is missing, old, newer or another system's.
     """
     with server(loaded, verb) as connector:
-        with connector.connect(autocommit=True) as connection:
-            found = schema.inspect(connection)
-            fits = found.state is schema.State.CURRENT
-            own = connector.target.embedded and found.state in (schema.State.EMPTY, schema.State.BEHIND)
-            if not fits and not own:
-                schema.require(connection, connector.target.describe())
-        if not fits:
-            schema.migrate(connector)
-        yield Database(connector)
+        yield _fitting(connector)
+
+
+@contextmanager
+def embedded_database(home: Path, settings: DatabaseSettings, verb: str) -> Generator[Database]:
+    """The embedded database of a home, whatever external one is configured (``demo``, ``benchmark``)."""
+    with embedded.locate(home, settings).in_use() as own:
+        yield _fitting(Connector(own, settings, verb))
+
+
+def _fitting(connector: Connector) -> Database:
+    with connector.connect(autocommit=True) as connection:
+        found = schema.inspect(connection)
+        fits = found.state is schema.State.CURRENT
+        own = connector.target.embedded and found.state in (schema.State.EMPTY, schema.State.BEHIND)
+        if not fits and not own:
+            schema.require(connection, connector.target.describe())
+    if not fits:
+        schema.migrate(connector)
+    return Database(connector)
 
 
 def describe(target: Target) -> str:

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from redclust import config
 from redclust.config import Loaded
-from redclust.db.target import external
+from redclust.db.target import external, without_pool_parameters
 from redclust.errors import Refused
 from redclust.report import Report
+
+_HIDDEN = "****"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +103,16 @@ def _shown(value: object) -> str:
 
 def _masked(url: str) -> str:
     """A database URL without its password: in a URL, in its query, and in libpq's keywords."""
-    url = re.sub(r"(://[^:/?#@]*):.*@", r"\1:****@", url)
-    return re.sub(r"(?i)(\b\w*password\s*=\s*)('[^']*'|[^\s&]*)", r"\1****", url)
+    if "://" in url:
+        # Up to the last @: a password that holds one itself must not show its rest.
+        masked = re.sub(r"(?s)(://[^:/?#@]*):.*@", r"\1:****@", url)
+        masked = re.sub(r"(?is)(password=)[^&]*", r"\1****", masked)
+    else:
+        value = r"'(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*"
+        masked = re.sub(rf"(?is)(password\s*=\s*)(?:{value})", r"\1****", url)
+    try:
+        told = conninfo_to_dict(without_pool_parameters(masked if "://" in url else url, "database.url"))
+    except ProgrammingError:
+        return _HIDDEN  # what libpq cannot read may hold its password anywhere
+    secrets = [str(value) for key, value in told.items() if "password" in key]
+    return _HIDDEN if any(s and s != _HIDDEN and s in masked for s in secrets) else masked

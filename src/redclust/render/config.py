@@ -23,7 +23,9 @@ def show(report: Report, out: Console) -> None:
                 out.print(f"{one.key} = {one.value}  ({one.origin})")
             for note in report.notes:
                 out.print(f"note: {note}")
-            out.print(f"configuration is valid ({report.file or 'no file'}, {len(report.changed)} values set)")
+            out.print(
+                f"configuration is valid ({report.file or 'no file'}, {len(report.changed)} values set)"
+            )
         case InitReport():
             out.print(f"Configuration written: {report.path}")
         case _:

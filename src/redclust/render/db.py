@@ -37,7 +37,9 @@ def _status(report: StatusReport, out: Console) -> None:
         ("state", running if report.running else "not running (a command starts it)"),
     ]
     if report.server_version and report.size_bytes is not None and report.started_at:
-        rows.append(("server", f"Postgres {report.server_version}, up since {report.started_at:%Y-%m-%d %H:%M} UTC"))
+        rows.append(
+            ("server", f"Postgres {report.server_version}, up since {report.started_at:%Y-%m-%d %H:%M} UTC")
+        )
         rows.append(("size", size(report.size_bytes)))
         rows.append(("schema", f"{report.schema_state}, version {report.schema_version}"))
     if report.data_dir:
@@ -63,4 +65,6 @@ def _upgrade(report: UpgradeReport, out: Console) -> None:
         f"Upgraded from Postgres {report.from_major} to {report.to_major}: "
         f"{report.tables} tables, {report.rows} rows, counted equal before and after"
     )
+    for note in report.notes:
+        out.print(f"note: {note}")
     out.print(f"The old data is kept in {report.kept_dir}; remove it when you are content")

@@ -12,13 +12,13 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress as Bars,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bars
 
 from redclust.report import Progress, Silent, Task
 
@@ -27,7 +27,7 @@ LINE_INTERVAL_S = 15.0
 
 
 def choose(*, quiet: bool) -> Progress:
-    """Bars on a terminal; lines in a pipe or a log; silence under cron (which sets no TERM) and when quiet."""
+    """Bars on a terminal; lines in a pipe or a log; silence when quiet, and under cron (no TERM)."""
     if quiet:
         return Silent()
     if sys.stderr.isatty():

@@ -33,7 +33,7 @@ def area(name: str) -> dict[str, Query]:
     Raises:
         ValueError: two queries have one name, or a query has no comment.
     """
-    source = files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    source = files("redclust.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8")
     queries: dict[str, Query] = {}
     parts = _NAME.split(source)
     for query_name, body in zip(parts[1::2], parts[2::2], strict=True):
@@ -76,7 +76,7 @@ def migrations() -> tuple[Migration, ...]:
     import hashlib
 
     found: list[Migration] = []
-    folder = files(__package__).joinpath("migrations")
+    folder = files("redclust.sql").joinpath("migrations")
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if not entry.name.endswith(".sql"):
             continue

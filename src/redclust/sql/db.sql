@@ -1,5 +1,15 @@
 -- Sessions, locks and the state of the schema.
 
+-- name: limit_session
+-- What every session is opened with. By SET, not in the start-up packet: a connection pooler refuses
+-- parameters that it does not know.
+SELECT set_config('statement_timeout', %(statement_timeout_ms)s::text, false),
+       set_config('idle_in_transaction_session_timeout', %(idle_in_transaction_timeout_ms)s::text, false),
+       -- A lock is held by a session that does nothing.
+       set_config('idle_session_timeout', '0', false),
+       set_config('search_path', 'public', false),
+       set_config('TimeZone', 'UTC', false)
+
 -- name: try_lock
 -- Take a lock exclusively if nobody has it.
 SELECT pg_try_advisory_lock(%(class)s::integer, %(name)s::integer)
@@ -7,6 +17,10 @@ SELECT pg_try_advisory_lock(%(class)s::integer, %(name)s::integer)
 -- name: try_lock_shared
 -- Take a lock together with others who share it.
 SELECT pg_try_advisory_lock_shared(%(class)s::integer, %(name)s::integer)
+
+-- name: unlock_all
+-- Give back every advisory lock of this session.
+SELECT pg_advisory_unlock_all()
 
 -- name: lock_references_shared
 -- Until this transaction ends, nobody deletes a row whose id it has looked up.
@@ -81,3 +95,27 @@ SELECT count(*) FROM {table}
 -- name: analyze_all
 -- A restored database has no planner statistics.
 ANALYZE
+
+-- name: database_settings
+-- What ALTER DATABASE … SET has set.
+SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
+FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+
+-- name: set_parameter
+-- One parameter of this session.
+SELECT set_config(%(name)s, %(value)s, false)
+
+-- name: keep_setting
+-- Make a parameter of this session one of the database.
+ALTER DATABASE reddit_cluster SET {name} FROM CURRENT
+
+-- name: other_databases
+-- Databases on this server that are not redclust's.
+SELECT datname FROM pg_database
+WHERE NOT datistemplate AND datname NOT IN ('postgres', 'reddit_cluster')
+ORDER BY datname
+
+-- name: system_settings
+-- What ALTER SYSTEM has set.
+SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' ORDER BY seqno

@@ -12,7 +12,7 @@ from redclust.config import Loaded
 from redclust.db import embedded, schema
 from redclust.db.connect import Connector
 from redclust.db.embedded import Embedded
-from redclust.db.target import external
+from redclust.db.target import MAINTENANCE_DATABASE, external
 from redclust.errors import Locked, UsageError
 from redclust.report import Report
 from redclust.sql import query
@@ -67,18 +67,38 @@ def stop(loaded: Loaded, *, force: bool = False) -> ServerReport:
         Locked: other commands use it and ``force`` is not given; says which.
     """
     own = _own(loaded, "db stop")
-    if not own.layout.initialised or not own.running():
-        own.stop()
+    if not own.layout.initialised:
         return ServerReport("not running", str(own.layout.data), "")
-    if not force:
-        connector = Connector(own.target().on("postgres"), loaded.settings.database, "stop")
-        with connector.connect(autocommit=True) as connection:
-            others = connection.execute(query("db", "sessions")).fetchall()
-        if others:
-            named = ", ".join(f"{name} (server process {pid})" for pid, name, _ in others)
-            raise Locked(f"the server is in use by {named}", hint="wait for it, or db stop --force")
-    own.stop()
-    return ServerReport("stopped", str(own.layout.data), "")
+    if force:
+        return _stopped(own)
+    try:
+        with own.alone(wait=False):
+            # A command that was given the server's URL holds a session only.
+            if others := _sessions(own, loaded):
+                raise _in_use(others)
+            return _stopped(own)
+    except BlockingIOError:
+        raise _in_use(_sessions(own, loaded)) from None
+
+
+def _stopped(own: Embedded) -> ServerReport:
+    return ServerReport("stopped" if own.stop() else "not running", str(own.layout.data), "")
+
+
+def _in_use(sessions: list[str]) -> Locked:
+    named = ", ".join(sessions) or "a command that has no session at this moment"
+    return Locked(f"the server is in use by {named}", hint="wait for it, or add --force")
+
+
+def _sessions(own: Embedded, loaded: Loaded) -> list[str]:
+    """redclust's commands on the server, each with its server process; none where it takes no connections."""
+    if not own.running():
+        return []
+    connector = Connector(own.target().on(MAINTENANCE_DATABASE), loaded.settings.database, "stop")
+    with connector.connect(autocommit=True) as connection:
+        return [
+            f"{name} (server process {pid})" for pid, name, _ in connection.execute(query("db", "sessions"))
+        ]
 
 
 def restart(loaded: Loaded, *, force: bool = False) -> ServerReport:
@@ -135,8 +155,7 @@ def url(loaded: Loaded) -> str:
 def psql(connector: Connector, loaded: Loaded, arguments: Sequence[str]) -> int:
     """Hand the terminal to psql; its exit code."""
     tools = pgtools.find_tools(loaded.settings.database.bin_dir)
-    arguments = [a for a in arguments if a != "--"] if arguments[:1] == ["--"] else list(arguments)
-    return pgtools.psql(tools, arguments, env=connector.target.environment())
+    return pgtools.psql(tools, arguments, env=connector.environment())
 
 
 def log(loaded: Loaded, lines: int) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +19,7 @@ from redclust.db import embedded, schema
 from redclust.db.connect import Connection, Connector
 from redclust.db.embedded import Embedded
 from redclust.db.layout import Layout
-from redclust.db.target import external
+from redclust.db.target import DATABASE, SUPERUSER, external
 from redclust.errors import Locked, RedclustError, ToolError, UsageError
 from redclust.report import Progress, Report
 from redclust.sql import query
@@ -25,7 +27,10 @@ from redclust.sql import query
 
 @dataclass(frozen=True, slots=True)
 class UpgradeReport(Report):
-    """Rows are counted in every table before and after; ``kept_dir`` holds the old data directory."""
+    """Rows are counted in every table before and after; ``kept_dir`` holds the old data directory.
+
+    ``notes`` say what was not brought over and is to be found there.
+    """
 
     verb: ClassVar[str] = "db.upgrade"
     from_major: int
@@ -33,6 +38,7 @@ class UpgradeReport(Report):
     tables: int
     rows: int
     kept_dir: str | None
+    notes: tuple[str, ...] = ()
 
 
 def upgrade(loaded: Loaded, old_bin_dir: str | None, progress: Progress) -> UpgradeReport:
@@ -43,7 +49,7 @@ def upgrade(loaded: Loaded, old_bin_dir: str | None, progress: Progress) -> Upgr
     Raises:
         UsageError: the database is an external one, or nothing has been made yet.
         ToolError: no programs of the old major version, or one of the steps fails.
-        Locked: the server is running.
+        Locked: another upgrade is at work, or the server was started to stay.
     """
     if external(loaded.settings.database) is not None:
         raise UsageError("db upgrade is about the embedded server; an external one has its own pg_upgrade")
@@ -53,34 +59,52 @@ def upgrade(loaded: Loaded, old_bin_dir: str | None, progress: Progress) -> Upgr
     if own.layout.major == own.tools.major:
         return UpgradeReport(own.layout.major, own.tools.major, 0, 0, None)
     old = Embedded(own.layout, _old_tools(own.layout, old_bin_dir))
-    if old.running():
-        raise Locked("the old server is running", hint="redclust db stop")
+    if old.layout.keep_marker.exists() and old.running():
+        raise Locked("the old server was started to stay", hint="redclust db stop")
+    try:
+        with embedded.exclusive(own.layout.lock_file("upgrade"), wait=False):
+            return _upgrade(loaded, old, own.tools, progress)
+    except BlockingIOError:
+        raise Locked("another upgrade is at work", hint="wait for it") from None
+
+
+def _upgrade(loaded: Loaded, old: Embedded, tools: pgtools.Tools, progress: Progress) -> UpgradeReport:
+    # Under the lock: whatever a killed upgrade left is nobody's.
+    for leftover in old.layout.home.glob("upgrade-*"):
+        _remove(leftover, tools)
     stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
-    aside = own.layout.home / f"upgrade-{stamp}"
-    new = Embedded(Layout(aside), own.tools)
-    archive = own.layout.home / f"upgrade-{stamp}.dump"
+    aside = old.layout.home / f"upgrade-{stamp}"
+    new = Embedded(Layout(aside / "home"), tools)
+    archive, roles = aside / "dump", aside / "roles.sql"
+    aside.mkdir()
+    # As open as the home: then both servers lie in one file system, where a rename is possible.
+    aside.chmod(stat.S_IMODE(old.layout.home.stat().st_mode))
     try:
         with progress.task("dump of the old server"), old.in_use() as target:
-            before = _counts(Connector(target, loaded.settings.database, "upgrade"))
-            os.close(os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            pgtools.dump(own.tools, archive, env=target.environment())
+            source = Connector(target, loaded.settings.database, "upgrade")
+            before, settings, notes = _read(source)
+            for file in (archive, roles):
+                os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            pgtools.dump(tools, archive, env=source.environment())
+            pgtools.dump_roles(tools, roles, superuser=SUPERUSER, env=source.environment())
         with progress.task("restore into the new server"), new.in_use() as target:
-            connector = Connector(target, loaded.settings.database, "upgrade")
-            pgtools.restore(
-                own.tools, archive, dbname=target.parameters()["dbname"], env=target.environment()
-            )
-            with connector.connect(autocommit=True, bulk=True) as connection:
-                connection.execute(query("db", "analyze_all"))
-            after = _counts(connector)
+            fresh = Connector(target, loaded.settings.database, "upgrade")
+            pgtools.run_script(tools, roles, env=fresh.environment())
+            pgtools.restore(tools, archive, dbname=DATABASE, env=fresh.environment())
+            _finish(fresh, settings)
+            after = _counts(fresh)
             if before != after:
                 different = sorted(t for t in before if before[t] != after.get(t))
-                raise RedclustError(f"rows differ after the restore in {', '.join(different)}; nothing changed")
-            schema.migrate(connector)
+                raise RedclustError(
+                    f"rows differ after the restore in {', '.join(different)}; nothing changed"
+                )
+            schema.migrate(fresh)
         kept = _exchange(old, new, stamp)
     finally:
-        archive.unlink(missing_ok=True)
-        _remove(aside)
-    return UpgradeReport(old.tools.major, own.tools.major, len(before), sum(before.values()), str(kept))
+        _remove(aside, tools)
+    return UpgradeReport(
+        old.tools.major, tools.major, len(before), sum(before.values()), str(kept), tuple(notes)
+    )
 
 
 def _old_tools(layout: Layout, old_bin_dir: str | None) -> pgtools.Tools:
@@ -95,6 +119,28 @@ def _old_tools(layout: Layout, old_bin_dir: str | None) -> pgtools.Tools:
         f"no programs of Postgres {major} in {tried[0]}, and the data needs them once",
         hint=f"install Postgres {major} and name its directory: redclust db upgrade --old-bin-dir DIR",
     )
+
+
+def _read(source: Connector) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
+    """Rows of every table, the settings of the database, and what will not be brought over."""
+    with source.connect(bulk=True, autocommit=True) as connection:
+        settings = [(str(k), str(v)) for k, v in connection.execute(query("db", "database_settings"))]
+        others = [str(row[0]) for row in connection.execute(query("db", "other_databases"))]
+        system = [str(row[0]) for row in connection.execute(query("db", "system_settings"))]
+    notes = [f"the database {name} was not brought over" for name in others]
+    if system:
+        notes.append(f"settings made by ALTER SYSTEM were not brought over: {', '.join(system)}")
+    return _counts(source), settings, notes
+
+
+def _finish(fresh: Connector, settings: list[tuple[str, str]]) -> None:
+    with fresh.connect(bulk=True, autocommit=True) as connection:
+        # A restored database has no planner statistics.
+        connection.execute(query("db", "analyze_all"))
+        for name, value in settings:
+            connection.execute(query("db", "set_parameter"), {"name": name, "value": value})
+            statement = sql.SQL(query("db", "keep_setting"))
+            connection.execute(statement.format(name=sql.Identifier(*name.split("."))))
 
 
 def _counts(connector: Connector) -> dict[str, int]:
@@ -112,20 +158,24 @@ def _count(connection: Connection, table: str) -> int:
 
 
 def _exchange(old: Embedded, new: Embedded, stamp: str) -> Path:
-    """Two renames while nobody may start: a crash between them leaves both directories under a name."""
+    """Renames while nobody may start: after a crash between them the next start does the last one."""
     data = old.layout.data
     kept = data.with_name(f"data.postgres{old.tools.major}-{stamp}")
-    with old.alone(), new.alone():
+    with old.alone(wait=True), new.alone(wait=True):
+        old.stop()
+        new.stop()
         embedded.give(new.layout.data, old.layout.account())
+        shutil.rmtree(old.layout.upgraded, ignore_errors=True)
+        new.layout.data.rename(old.layout.upgraded)
         data.rename(kept)
-        new.layout.data.rename(data)
+        old.layout.upgraded.rename(data)
     return kept
 
 
-def _remove(aside: Path) -> None:
-    import shutil
-
-    if aside.exists():
-        server = (aside / "postgres").resolve()
-        shutil.rmtree(aside)
-        shutil.rmtree(server, ignore_errors=True)
+def _remove(aside: Path, tools: pgtools.Tools) -> None:
+    new = Embedded(Layout(aside / "home"), tools)
+    if new.layout.initialised:
+        with new.alone(wait=True):
+            new.stop()
+    shutil.rmtree(new.layout.server, ignore_errors=True)
+    shutil.rmtree(aside)

@@ -161,7 +161,10 @@ CREATE TABLE precalc_runs (
     status        text NOT NULL CHECK (status IN ('running', 'completed', 'failed')),
     started_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz,
+    -- What was committed before this moment is in the graph.
     snapshot_at   timestamptz,
+    -- Of what communities and places were computed from.
+    fingerprint   text,
     error_message text,
     settings      jsonb NOT NULL,
     figures       jsonb NOT NULL DEFAULT '{}'

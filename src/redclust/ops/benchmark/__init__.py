@@ -1,0 +1,6 @@
+"""``benchmark``: speed as a ratio against a named baseline in the same run."""
+
+from redclust.ops.benchmark.frame import Comparison, Side
+from redclust.ops.benchmark.import_ import ImportBenchmark, import_benchmark
+
+__all__ = ["Comparison", "ImportBenchmark", "Side", "import_benchmark"]

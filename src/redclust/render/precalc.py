@@ -1,0 +1,117 @@
+"""``precalc`` in words."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from redclust.ops.precalc import Bots, Figures, PrecalcReport, PrecalcStatusReport, Run
+from redclust.render.output import table
+from redclust.report import Report
+
+
+def show(report: Report, out: Console) -> None:
+    match report:
+        case PrecalcReport():
+            _precalc(report, out)
+        case PrecalcStatusReport():
+            _status(report, out)
+        case _:
+            raise TypeError(type(report).__name__)
+
+
+def _precalc(report: PrecalcReport, out: Console) -> None:
+    figures = report.figures
+    if not report.ok:
+        _nothing(figures, out)
+        return
+    out.print(f"Generated {figures.subreddit_nodes} subreddit nodes")
+    out.print(f"Generated {figures.user_nodes} user nodes")
+    out.print(f"Created {figures.links} links")
+    kept = ", as before: nothing to cluster has changed" if figures.kept_communities else ""
+    out.print(f"Found {figures.communities} communities (modularity {figures.modularity:.3f}{kept})")
+    _left_out(figures, out)
+    _swapped(figures, out)
+    out.print(f"Precalculation completed in {report.duration_s:.1f}s")
+
+
+def _nothing(figures: Figures, out: Console) -> None:
+    bots = figures.bots.marked + figures.bots.over_cap
+    if bots:
+        out.print(f"No subreddits found: all {bots} active accounts count as bots")
+        _left_out(figures, out)
+        out.print("The cap is precalc.max_subreddits_per_user; the graph is as it was")
+    else:
+        out.print("No subreddits found: nobody is active in the database; the graph is as it was")
+        out.print("Bring data in with redclust import FILE, or look at an example with redclust demo")
+
+
+def _left_out(figures: Figures, out: Console) -> None:
+    bots = figures.bots
+    if bots.marked or bots.over_cap:
+        out.print(f"Left out {_bots(bots)}: {', '.join(bots.most_active)}{_more(bots)}")
+    if figures.dangling_rows:
+        out.print(f"Left out {figures.dangling_rows} rows whose user or subreddit is not there")
+
+
+def _bots(bots: Bots) -> str:
+    return (
+        f"{bots.marked} marked bots and {bots.over_cap} accounts in more than "
+        f"{bots.max_subreddits_per_user} subreddits"
+    )
+
+
+def _more(bots: Bots) -> str:
+    return " …" if bots.marked + bots.over_cap > len(bots.most_active) else ""
+
+
+def _swapped(figures: Figures, out: Console) -> None:
+    inserted = sum(c.inserted_rows for c in figures.changes)
+    updated = sum(c.updated_rows for c in figures.changes)
+    deleted = sum(c.deleted_rows for c in figures.changes)
+    if inserted or updated or deleted:
+        out.print(f"Changed rows: {inserted} new, {updated} updated, {deleted} deleted")
+    else:
+        out.print("The graph is the same as before: no row changed")
+    if not figures.swap_exclusive:
+        by = ", ".join(figures.swap_passed_by) or "a session"
+        out.print(f"Note: {by} read during the swap, and may have seen old nodes with new links")
+
+
+def _status(report: PrecalcStatusReport, out: Console) -> None:
+    if report.running_by:
+        out.print(f"running now: {report.running_by}")
+    shown = report.shown
+    if shown is None:
+        out.print("No graph has been computed yet: redclust precalc")
+    else:
+        _shown(shown, out)
+    if report.runs:
+        runs = table("run", "started", "state", "took", "subreddits", "users", "links", "", right=_NUMBERS)
+        for run in report.runs:
+            runs.add_row(*_row(run, alive=report.running_by is not None))
+        out.print(runs)
+
+
+_NUMBERS = ("run", "took", "subreddits", "users", "links")
+
+
+def _shown(run: Run, out: Console) -> None:
+    figures = run.figures
+    at = run.snapshot_at or run.started_at
+    took = f", computed in {run.duration_s:.1f}s" if run.duration_s is not None else ""
+    out.print(f"The graph shows the data of {at:%Y-%m-%d %H:%M:%S} UTC (run {run.id}{took})")
+    out.print(
+        f"{figures.subreddit_nodes} subreddits, {figures.user_nodes} users, {figures.links} links, "
+        f"{figures.communities} communities; related from {figures.min_shared_users} shared users on"
+    )
+    _left_out(figures, out)
+
+
+def _row(run: Run, *, alive: bool) -> tuple[str, ...]:
+    state, why = run.status, run.error_message or ""
+    if state == "running" and not alive:
+        state, why = "failed", "was killed"
+    took = f"{run.duration_s:.1f}s" if run.duration_s is not None else ""
+    f = run.figures
+    counts = (f.subreddit_nodes, f.user_nodes, f.links) if run.status == "completed" else ("", "", "")
+    return (str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", state, took, *map(str, counts), why)

@@ -1,0 +1,190 @@
+-- Looking at the graph; every command reads in one REPEATABLE READ transaction, so that one graph answers.
+--
+-- Ties are broken by name, byte by byte: the ids depend on the order in which files were imported.
+
+-- name: shown_run
+-- When the graph that is shown was computed, and as of when.
+SELECT finished_at, snapshot_at FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
+
+-- name: holds_subreddits
+-- Whether anything was imported at all.
+SELECT EXISTS (SELECT FROM subreddits)
+
+-- name: holds_nodes
+-- Whether there is a graph at all.
+SELECT EXISTS (SELECT FROM graph_nodes)
+
+-- name: count_nodes
+-- How many nodes of each type there are, and how many of them are in no community.
+SELECT type, count(*), count(*) FILTER (WHERE community_id IS NULL) FROM graph_nodes GROUP BY type
+
+-- name: count_links
+-- How many links of each type there are.
+SELECT type, count(*) FROM graph_links GROUP BY type
+
+-- name: count_communities
+-- How many communities there are.
+SELECT count(*) FROM graph_communities
+
+-- name: communities
+-- The communities with most subreddits, each with the names of its biggest ones.
+SELECT c.id, c.label, c.subreddits, c.users, COALESCE(biggest.names, '{}')
+FROM (SELECT * FROM graph_communities ORDER BY subreddits DESC, id LIMIT %(limit)s::bigint) AS c
+LEFT JOIN (
+    SELECT community_id, array_agg(name ORDER BY place) AS names
+    FROM (
+        SELECT community_id, name,
+               row_number() OVER (PARTITION BY community_id ORDER BY val DESC, name COLLATE "C") AS place
+        FROM graph_nodes
+        WHERE type = 'subreddit' AND community_id IS NOT NULL
+    ) AS ranked
+    WHERE place <= %(leading)s::bigint
+    GROUP BY community_id
+) AS biggest ON biggest.community_id = c.id
+ORDER BY c.subreddits DESC, c.id
+
+-- name: community
+-- One community.
+SELECT id, label, subreddits, users FROM graph_communities WHERE id = %(id)s::bigint
+
+-- name: members
+-- The biggest subreddits of a community, and how many there are.
+SELECT n.id, n.name, n.val::float8, count(*) OVER ()
+FROM graph_nodes AS n
+WHERE n.type = 'subreddit' AND n.community_id = %(id)s::bigint
+ORDER BY n.val DESC, n.name COLLATE "C"
+LIMIT %(limit)s::bigint
+
+-- name: membership
+-- The community of every subreddit that has one.
+SELECT n.name, c.id, c.label
+FROM graph_nodes AS n JOIN graph_communities AS c ON c.id = n.community_id
+WHERE n.type = 'subreddit'
+
+-- name: top
+-- The biggest nodes of a type.
+SELECT n.id, n.name, n.type, n.val::float8, n.community_id, c.label
+FROM (
+    SELECT * FROM graph_nodes
+    WHERE type = %(type)s::text
+    ORDER BY val DESC, name COLLATE "C"
+    LIMIT %(limit)s::bigint
+) AS n
+LEFT JOIN graph_communities AS c ON c.id = n.community_id
+ORDER BY n.val DESC, n.name COLLATE "C"
+
+-- name: node_by_id
+-- One node.
+SELECT n.id, n.name, n.type, n.val::float8, n.community_id, c.label
+FROM graph_nodes AS n LEFT JOIN graph_communities AS c ON c.id = n.community_id
+WHERE n.id = %(id)s::text
+
+-- name: node_by_name
+-- The nodes of these types with a name, however it is capitalised; a subreddit before a user.
+SELECT n.id, n.name, n.type, n.val::float8, n.community_id, c.label
+FROM graph_nodes AS n LEFT JOIN graph_communities AS c ON c.id = n.community_id
+WHERE lower(n.name) = lower(%(name)s::text) AND n.type = ANY(%(types)s::text[])
+ORDER BY n.type, n.id
+
+-- name: neighbours
+-- The subreddits a node is linked to, the closest first, and how many there are. 'user' sorts behind every
+-- subreddit's id: the users of a big subreddit, a million maybe, are never read.
+SELECT n.id, n.name, n.community_id, c.label, e.val::float8, e.weight, count(*) OVER ()
+FROM (
+    SELECT target AS id, val, weight FROM graph_links WHERE source = %(id)s::text AND target < 'user'
+    UNION ALL
+    SELECT source, val, weight FROM graph_links WHERE target = %(id)s::text AND source < 'user'
+) AS e
+JOIN graph_nodes AS n ON n.id = e.id AND n.type = 'subreddit'
+LEFT JOIN graph_communities AS c ON c.id = n.community_id
+ORDER BY CASE WHEN %(by)s::text = 'weight' THEN e.weight END DESC NULLS LAST, e.val DESC, n.name COLLATE "C"
+LIMIT %(limit)s::bigint
+
+-- name: names_near
+-- Names that sort close to a name, and those of the biggest nodes: what a mistyped name may have meant.
+(SELECT name, type FROM graph_nodes
+ WHERE lower(name) >= lower(%(name)s::text) AND type = ANY(%(types)s::text[])
+ ORDER BY lower(name) LIMIT 200)
+UNION
+(SELECT name, type FROM graph_nodes
+ WHERE lower(name) < lower(%(name)s::text) AND type = ANY(%(types)s::text[])
+ ORDER BY lower(name) DESC LIMIT 200)
+UNION
+(SELECT name, type FROM graph_nodes WHERE type = (%(types)s::text[])[1] ORDER BY val DESC, id LIMIT 2000)
+
+-- name: subreddit_outside
+-- A subreddit that was imported, whether or not it is in the graph.
+SELECT id FROM subreddits WHERE lower(name) = lower(%(name)s::text)
+
+-- name: user_outside
+-- Why the account of a user who was imported counts as a bot; NULL for people.
+SELECT bot_reason FROM users WHERE lower(name) = lower(%(name)s::text)
+
+-- name: plan_for_all_rows
+-- A cursor that will be read to its end is planned for that.
+SET LOCAL cursor_tuple_fraction = 1
+
+-- name: export_counts
+-- How many nodes and links an export will hold.
+SELECT (SELECT count(*) FROM graph_nodes AS n
+        WHERE (%(type)s::text IS NULL OR n.type = %(type)s::text)
+          AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)),
+       (SELECT count(*) FROM graph_links AS l
+        JOIN graph_nodes AS s ON s.id = l.source
+        JOIN graph_nodes AS t ON t.id = l.target
+        WHERE (%(type)s::text IS NULL OR (s.type = %(type)s::text AND t.type = %(type)s::text))
+          AND (%(min_val)s::numeric IS NULL OR (s.val >= %(min_val)s::numeric AND t.val >= %(min_val)s::numeric)))
+
+-- name: export_nodes
+-- The nodes to export.
+SELECT n.id, n.name, n.type, n.val::float8, n.community_id, c.label, n.pos_x, n.pos_y, n.pos_z
+FROM graph_nodes AS n LEFT JOIN graph_communities AS c ON c.id = n.community_id
+WHERE (%(type)s::text IS NULL OR n.type = %(type)s::text)
+  AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)
+ORDER BY n.id
+
+-- name: export_links
+-- The links between exported nodes; one whose end is no node is left out.
+SELECT l.source, l.target, l.type, l.val::float8, l.weight
+FROM graph_links AS l
+JOIN graph_nodes AS s ON s.id = l.source
+JOIN graph_nodes AS t ON t.id = l.target
+WHERE (%(type)s::text IS NULL OR (s.type = %(type)s::text AND t.type = %(type)s::text))
+  AND (%(min_val)s::numeric IS NULL OR (s.val >= %(min_val)s::numeric AND t.val >= %(min_val)s::numeric))
+ORDER BY l.source, l.target
+
+-- name: map_nodes
+-- The subreddits that belong on the map and have a place there, numbered as in map_links by their order.
+SELECT n.name, n.val::float8, n.pos_x, n.pos_y, n.community_id
+FROM graph_nodes AS n
+WHERE n.type = 'subreddit' AND n.val >= %(min_val)s::numeric AND n.pos_x IS NOT NULL AND n.pos_y IS NOT NULL
+  AND (%(loose)s::boolean OR n.community_id IS NOT NULL)
+ORDER BY n.val DESC, n.name COLLATE "C", n.id
+
+-- name: map_links
+-- Links above chance between the subreddits of map_nodes, packed: both numbers (4 bytes each), weight (8 bytes).
+WITH placed AS MATERIALIZED (
+    SELECT id, (row_number() OVER (ORDER BY val DESC, name COLLATE "C", id) - 1)::integer AS number
+    FROM graph_nodes
+    WHERE type = 'subreddit' AND val >= %(min_val)s::numeric AND pos_x IS NOT NULL AND pos_y IS NOT NULL
+      AND (%(loose)s::boolean OR community_id IS NOT NULL)
+)
+SELECT string_agg(int4send(LEAST(s.number, t.number)) || int4send(GREATEST(s.number, t.number))
+                  || float8send(l.weight), ''::bytea)
+FROM graph_links AS l
+JOIN placed AS s ON s.id = l.source
+JOIN placed AS t ON t.id = l.target
+WHERE l.type = 'subreddit-subreddit' AND l.weight > 0
+GROUP BY s.number / 16
+
+-- name: map_communities
+-- The names of the communities.
+SELECT id, label FROM graph_communities ORDER BY id
+
+-- name: map_left_out
+-- Of the subreddits big enough for the map, those in no community and those of the others without a place.
+SELECT count(*) FILTER (WHERE community_id IS NULL AND NOT %(loose)s::boolean),
+       count(*) FILTER (WHERE (pos_x IS NULL OR pos_y IS NULL)
+                          AND (%(loose)s::boolean OR community_id IS NOT NULL))
+FROM graph_nodes
+WHERE type = 'subreddit' AND val >= %(min_val)s::numeric

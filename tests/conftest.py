@@ -1,0 +1,177 @@
+"""The frame of the tests: a real server, a clone of a migrated database a test, the installed command."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from harness import Redclust, dispose, open_directory, own_server, settings_for, take_settings_out
+from redclust import pgtools
+from redclust.db import schema
+from redclust.db.connect import Connector
+from redclust.db.session import Database
+from redclust.db.target import Target
+
+TEMPLATE = "redclust_template"
+
+# Which Postgres to test on; the wheel's where it is not set.
+_named = os.environ.get("REDCLUST_TEST_BIN_DIR")
+BIN_DIR = Path(_named) if _named else None
+# Building matplotlib's font cache takes seconds: a changed HOME must not lose it.
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+_own_environment = dict(os.environ)
+take_settings_out(_own_environment)
+for _name in set(os.environ) - set(_own_environment):
+    del os.environ[_name]
+
+
+def pytest_report_header() -> str:
+    tools = pgtools.find_tools(BIN_DIR)
+    libpq = psycopg.pq.version()
+    return (
+        f"postgres: {tools.version} ({tools.bin_dir}), psycopg {psycopg.__version__}, "
+        f"libpq {libpq // 10000}.{libpq % 10000}"
+    )
+
+
+@pytest.fixture(scope="session")
+def bin_dir() -> Path | None:
+    """The directory of the Postgres that the tests run on; None for the wheel's."""
+    return BIN_DIR
+
+
+@pytest.fixture(scope="session")
+def shared_data(pytestconfig: pytest.Config) -> Path:
+    """The real dumps, kept beside the repository."""
+    path = (pytestconfig.rootpath / ".." / "shared" / "data").resolve()
+    if not path.is_dir():
+        pytest.skip(f"no real data: {path} is not there")
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def work_dir() -> Iterator[Path]:
+    """Of the whole session; HOME points into it, so that no file of the caller is read or written."""
+    directory = open_directory()
+    (directory / "user").mkdir(mode=0o777)
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = str(directory / "user")
+    yield directory
+    if before is None:
+        del os.environ["HOME"]
+    else:
+        os.environ["HOME"] = before
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(work_dir: Path) -> Iterator[Target]:
+    """An embedded server with a migrated template database, kept by redclust for the whole session."""
+    home = work_dir / "session"
+    own = own_server(home, BIN_DIR)
+    settings = settings_for(BIN_DIR).database
+    try:
+        with own.in_use() as target:
+            with _maintenance(target) as connection:
+                # Thrown away with the session: what a test's own server promises is tested on that one.
+                connection.execute("ALTER SYSTEM SET fsync = off")
+                connection.execute("SELECT pg_reload_conf()")
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
+            schema.migrate(Connector(target.on(TEMPLATE), settings, "test"))
+            yield target
+            own.stop()
+    finally:
+        dispose(home)
+
+
+@dataclass
+class Clones:
+    """Databases made from the migrated template, each for one test."""
+
+    server: Target
+    made: list[str]
+    numbers = itertools.count(1)
+
+    def make(self, *, empty: bool = False) -> Target:
+        name = f"test_{next(self.numbers)}"
+        template = "template1" if empty else TEMPLATE
+        with _maintenance(self.server) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        self.made.append(name)
+        return self.server.on(name)
+
+    def drop(self) -> None:
+        with _maintenance(self.server) as connection:
+            for name in self.made:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def clones(server: Target) -> Iterator[Clones]:
+    clones = Clones(server, [])
+    yield clones
+    clones.drop()
+
+
+@pytest.fixture
+def database(clones: Clones) -> Database:
+    """A migrated database that this test has for itself."""
+    return Database(Connector(clones.make(), settings_for(BIN_DIR).database, "test"))
+
+
+@pytest.fixture
+def empty_database(clones: Clones) -> Connector:
+    """A database without any table."""
+    return Connector(clones.make(empty=True), settings_for(BIN_DIR).database, "test")
+
+
+@pytest.fixture
+def redclust(request: pytest.FixtureRequest, work_dir: Path) -> Iterator[Redclust]:
+    """``redclust("db", "status", check=0)``: the installed command, on the test's ``database`` or a home."""
+
+    def clone_url() -> str:
+        database: Database = request.getfixturevalue("database")
+        return database.target.url()
+
+    command = Redclust(work_dir / "user", BIN_DIR, clone_url)
+    yield command
+    command.end()
+
+
+@pytest.fixture
+def make_home(work_dir: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Path]]:
+    """``make_home("name", parent=…)``: a place for a REDCLUST_HOME; its server is gone after the test."""
+    made: list[Path] = []
+    base = open_directory(work_dir)
+
+    def make(name: str = "home", parent: Path | None = None) -> Path:
+        home = (parent or base) / name
+        made.append(home)
+        return home
+
+    yield make
+    for home in reversed(made):
+        dispose(home)
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def home(make_home: Callable[..., Path]) -> Path:
+    """A home that does not exist yet, in a directory that others may pass through."""
+    return make_home()
+
+
+def _maintenance(target: Target) -> psycopg.Connection[tuple[object, ...]]:
+    return psycopg.connect(target.on("postgres").conninfo, autocommit=True)
