@@ -56,9 +56,9 @@ ORDER BY n.val DESC, n.name COLLATE "C"
 LIMIT %(limit)s::bigint
 
 -- name: membership
--- The community of every subreddit that has one.
-SELECT n.name, c.id, c.label
-FROM graph_nodes AS n JOIN graph_communities AS c ON c.id = n.community_id
+-- The community of every subreddit, -1 where it is in none.
+SELECT n.name, COALESCE(c.id, -1), COALESCE(c.label, '')
+FROM graph_nodes AS n LEFT JOIN graph_communities AS c ON c.id = n.community_id
 WHERE n.type = 'subreddit'
 
 -- name: top

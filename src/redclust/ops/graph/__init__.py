@@ -1,0 +1,1 @@
+"""``graph``: looking at the graph that precalc made, taking it out, drawing it."""
