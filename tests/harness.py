@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 
 import redclust
@@ -29,7 +30,15 @@ from redclust.pgtools import Account, Tools
 
 IS_ROOT = os.geteuid() == 0
 
+#: ``make soak`` runs the full counts.
+SOAK = os.environ.get("REDCLUST_SOAK") == "1"
+
 _SETTINGS = {*RUNBOOK_NAMES, *UNREAD_NAMES}
+
+
+def rounds(few: int, full: int) -> list[object]:
+    """Seeds for a matrix of faults: a few rounds in the suite, the full count under ``make soak``."""
+    return [pytest.param(n, marks=pytest.mark.soak) for n in range(full)] if SOAK else list(range(few))
 
 
 def take_settings_out(environment: dict[str, str]) -> None:

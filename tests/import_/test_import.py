@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-
 from pathlib import Path
 from typing import Any
 
 import zstandard
-from conftest import Clones
-from harness import Redclust
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from natural import comment, contents, digest, submission, versions, write_dump
 
+from conftest import Clones
+from harness import Redclust
+from natural import comment, contents, digest, submission, versions, write_dump
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.dumps.read import Filters
@@ -116,14 +115,26 @@ def test_bad_lines_are_set_aside_with_number_and_reason(redclust: Redclust, tmp_
 
 
 def test_filters_by_subreddit_and_time(redclust: Redclust, database: Database, tmp_path: Path) -> None:
-    rows = [comment(n, subreddit="Rust" if n % 2 else "golang", created_utc=1_600_000_000 + 86_400 * n)
-            for n in range(10)]
+    rows = [
+        comment(n, subreddit="Rust" if n % 2 else "golang", created_utc=1_600_000_000 + 86_400 * n)
+        for n in range(10)
+    ]
     path = write_dump(tmp_path / "RC.zst", rows)
     redclust(
-        "import", str(path), "--subreddit", "r/RUST", "--since", "2020-09-15", "--until", "2020-09-20", check=0
+        "import",
+        str(path),
+        "--subreddit",
+        "r/RUST",
+        "--since",
+        "2020-09-15",
+        "--until",
+        "2020-09-20",
+        check=0,
     )
     found = contents(database)["comments"]
-    expected = [r for r in rows if r["subreddit"] == "Rust" and 1_600_128_000 <= r["created_utc"] < 1_600_560_000]
+    expected = [
+        r for r in rows if r["subreddit"] == "Rust" and 1_600_128_000 <= r["created_utc"] < 1_600_560_000
+    ]
     assert len(found) == len(expected) > 0
 
 
@@ -222,5 +233,3 @@ def test_references_hold_after_any_import(database: Database, tmp_path: Path) ->
            OR NOT EXISTS (SELECT FROM subreddits s WHERE s.id = c.subreddit_id)
            OR c.author_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = c.author_id)"""
     assert count(database, orphans) == 0
-
-

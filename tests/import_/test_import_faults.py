@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import subprocess
 import time
@@ -12,21 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Clones
-from harness import Redclust
-from natural import comment, contents, digest, write_dump
 
+from conftest import Clones
+from harness import Redclust, rounds
+from natural import comment, contents, digest, write_dump
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 
 SMALL_BATCHES = {"REDCLUST_IMPORTS__BATCH_ROWS": "2000"}
-SOAK = os.environ.get("REDCLUST_SOAK") == "1"
-
-
-def rounds(few: int, full: int) -> list[object]:
-    """A few rounds in the suite; the full count is ``make soak``'s."""
-    marked = [pytest.param(n, marks=pytest.mark.soak) for n in range(few, full if SOAK else few)]
-    return [*range(few), *marked]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +103,7 @@ def test_what_was_read_before_the_cut_is_kept_and_the_whole_file_adds_the_rest(
 
 
 def test_a_changed_file_is_not_resumed(redclust: Redclust, database: Database, tmp_path: Path) -> None:
-    """Equal at its beginning, different before the checkpoint: its CRC tells, and it is read from the start."""
+    """Equal at its beginning, different before the checkpoint: its CRC tells."""
     rows = [comment(n) for n in range(3000)]
     path = write_dump(tmp_path / "RC.zst", rows)
     path.write_bytes(path.read_bytes()[:-20])
@@ -125,7 +117,9 @@ def test_a_changed_file_is_not_resumed(redclust: Redclust, database: Database, t
     assert found == (1,)
 
 
-def test_two_imports_at_once_one_is_told_who_works(redclust: Redclust, database: Database, dump: Path) -> None:
+def test_two_imports_at_once_one_is_told_who_works(
+    redclust: Redclust, database: Database, dump: Path
+) -> None:
     process = redclust.start("import", str(dump), env={"REDCLUST_IMPORTS__BATCH_ROWS": "500"})
     with database.connect(autocommit=True) as connection:
         deadline = time.monotonic() + 20

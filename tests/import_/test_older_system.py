@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+
 from harness import Redclust
 from natural import versions
-
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 
@@ -24,13 +24,16 @@ def older(empty_database: Connector) -> Connector:
 
 def fingerprint(connector: Connector) -> list[tuple[object, ...]]:
     with connector.connect() as connection:
-        return connection.execute(
-            "SELECT relname, relfilenode, relnatts FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-            " ORDER BY relname"
-        ).fetchall() + connection.execute(
-            "SELECT (SELECT sum(hashtextextended(p::text || xmin::text, 0)) FROM posts p),"
-            " (SELECT count(*) FROM comments), (SELECT count(*) FROM graph_nodes)"
-        ).fetchall()
+        return (
+            connection.execute(
+                "SELECT relname, relfilenode, relnatts FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                " ORDER BY relname"
+            ).fetchall()
+            + connection.execute(
+                "SELECT (SELECT sum(hashtextextended(p::text || xmin::text, 0)) FROM posts p),"
+                " (SELECT count(*) FROM comments), (SELECT count(*) FROM graph_nodes)"
+            ).fetchall()
+        )
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,10 @@ class UpgradeReport(Report):
 
 
 def upgrade(loaded: Loaded, old_bin_dir: str | None, progress: Progress) -> UpgradeReport:
-    """Dump with the new programs from the old server, restore aside, compare counts, then exchange.
+    """Dump the old server, restore aside with the new programs, compare counts, then exchange.
 
+    The dump is made with the old server's own pg_dump: Postgres 15.20 keeps marks in its catalogs that the
+    pg_dump of an older 18 takes for settings of columns, which nothing can restore.
     The old data directory is kept beside the new one; until the exchange nothing of it changes.
 
     Raises:
@@ -85,8 +87,9 @@ def _upgrade(loaded: Loaded, old: Embedded, tools: pgtools.Tools, progress: Prog
             before, settings, notes = _read(source)
             for file in (archive, roles):
                 os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            pgtools.dump(tools, archive, env=source.environment())
-            pgtools.dump_roles(tools, roles, superuser=SUPERUSER, env=source.environment())
+            own = old.tools if Path(old.tools.path("pg_dump")).exists() else tools
+            pgtools.dump(own, archive, env=source.environment())
+            pgtools.dump_roles(own, roles, superuser=SUPERUSER, env=source.environment())
         with progress.task("restore into the new server"), new.in_use() as target:
             fresh = Connector(target, loaded.settings.database, "upgrade")
             pgtools.run_script(tools, roles, env=fresh.environment())

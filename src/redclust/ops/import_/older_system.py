@@ -124,7 +124,7 @@ def _copied(
                 keys = {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
                 connection.execute(query("db", "lock_references_shared"), keys)
                 if add is not None:
-                    added += connection.execute(query("import", add), {"names": columns[0]}).rowcount
+                    added += connection.execute(query("import", add), {"names": "\n".join(columns[0])}).rowcount
                 if statement is not None:
                     changed = connection.execute(query("older", statement), values).rowcount
                     added += changed if add is None else 0

@@ -82,7 +82,7 @@ class Writer:
     def _ids(self, what: str, names: Sequence[str]) -> npt.NDArray[np.int32]:
         if not names:
             return np.zeros(0, np.int32)
-        values = {"names": list(names)}
+        values = {"names": "\n".join(names)}
         found = self._connection.execute(query("import", f"{what}_ids"), values).fetchone()
         if found is None or found[0] is None or len(found[0]) < len(names):
             self._connection.execute(query("import", f"add_{what}s"), values)

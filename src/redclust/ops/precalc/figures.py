@@ -1,0 +1,78 @@
+"""What a run of precalc tells: as its report, and as the figures that ``precalc_runs`` keeps of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """Accounts left out of the map: marked ones, and those in more subreddits than a person is.
+
+    ``most_active`` are the first few of both by activity.
+    """
+
+    marked: int = 0
+    over_cap: int = 0
+    max_subreddits_per_user: int = 0
+    most_active: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """What the swap did to one table; ``rows`` is how many it has now."""
+
+    table: str
+    rows: int
+    inserted_rows: int
+    updated_rows: int
+    deleted_rows: int
+
+    @property
+    def changed_rows(self) -> int:
+        return self.inserted_rows + self.updated_rows + self.deleted_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of each step."""
+
+    reading_s: float = 0.0
+    overlap_s: float = 0.0
+    communities_s: float = 0.0
+    layout_s: float = 0.0
+    staging_s: float = 0.0
+    swap_s: float = 0.0
+    tidying_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts and times of one run.
+
+    ``memberships`` are pairs of a person and a subreddit; ``relationships`` rows, so both directions;
+    ``dangling_rows`` activity that names a user or subreddit that is not there.
+
+    ``swap_exclusive`` tells that no transaction stood between two looks at the graph when it changed;
+    otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
+    new one. ``kept_communities`` tells that nothing to cluster had changed.
+    """
+
+    activity_rows: int = 0
+    dangling_rows: int = 0
+    memberships: int = 0
+    min_shared_users: int = 0
+    subreddit_nodes: int = 0
+    user_nodes: int = 0
+    links: int = 0
+    relationships: int = 0
+    communities: int = 0
+    modularity: float = 0.0
+    kept_communities: bool = False
+    bots: Bots = field(default_factory=Bots)
+    changes: tuple[TableChange, ...] = ()
+    swap_exclusive: bool = False
+    swap_waited_ms: int = 0
+    swap_passed_by: tuple[str, ...] = ()
+    vacuumed: tuple[str, ...] = ()
+    times: Times = field(default_factory=Times)

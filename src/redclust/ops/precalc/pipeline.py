@@ -1,0 +1,208 @@
+"""``precalc``: read, relate, cluster, place, stage, swap."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+import psycopg
+
+from redclust.config import PrecalcSettings
+from redclust.db import locks
+from redclust.db.connect import Connection
+from redclust.db.locks import LockName
+from redclust.db.session import Database
+from redclust.ops.precalc import atlas, history, previous, snapshot, staging
+from redclust.ops.precalc.atlas import Pairs, Places
+from redclust.ops.precalc.figures import Bots, Figures, TableChange
+from redclust.ops.precalc.snapshot import People
+from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
+from redclust.ops.precalc.swap import swap, tidy
+from redclust.report import Progress, Report
+from redclust.sql import query
+
+_MIB = 1024 * 1024
+#: Rows of activity that are fetched at a time: 16 bytes each.
+_READ_BLOCK_ROWS = 100_000
+#: How many bots a report names.
+_NAMED_BOTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PrecalcReport(Report):
+    """One run. Without any subreddit it is not ok, and the graph is the one that was there before."""
+
+    verb: ClassVar[str] = "precalc"
+    run_id: int
+    cleared: bool
+    snapshot_at: datetime
+    duration_s: float
+    figures: Figures
+
+    @property
+    def ok(self) -> bool:
+        return self.figures.subreddit_nodes > 0
+
+
+def run(
+    database: Database,
+    settings: PrecalcSettings,
+    progress: Progress,
+    *,
+    clear: bool = False,
+    min_shared_users: int | None = None,
+) -> PrecalcReport:
+    """Compute the map of one moment's data and exchange it for the one that is shown, whole or not at all.
+
+    ``clear`` takes nothing over from the graph that is there and writes every row anew. Time and memory are
+    linear in the memberships and in the related pairs; counting those grows with the sum of d^2 over
+    people in d subreddits.
+
+    Raises:
+        Locked: another precalc is running (named), or another session keeps the graph's tables locked.
+    """
+    started_s = time.monotonic()
+    clear = clear or settings.clear_on_start
+    if min_shared_users is not None:
+        settings = settings.model_copy(update={"min_shared_users": min_shared_users})
+    with (
+        locks.hold(database.connector, LockName.PRECALC) as watch,
+        database.connect(bulk=True, autocommit=True) as connection,
+    ):
+        connection.execute(query("precalc", "notice_dead_client"))
+        options: dict[str, Any] = {**settings.model_dump(), "clear": clear}
+        run_id, dead = history.begin(connection, options)
+        for dead_id, at in dead:
+            progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
+        steps = Steps(progress, settings.progress_interval)
+        try:
+            at, figures = _Run(database, connection, watch, settings, clear, steps, run_id).through()
+        except BaseException as error:
+            history.fail(database.connector, run_id, _reason(error))
+            raise
+    return PrecalcReport(run_id, clear, at, round(time.monotonic() - started_s, 3), figures)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    database: Database
+    connection: Connection
+    watch: Connection
+    settings: PrecalcSettings
+    clear: bool
+    steps: Steps
+    run_id: int
+
+    def through(self) -> tuple[datetime, Figures]:
+        cap = self.settings.max_subreddits_per_user
+        with self.steps.step("reading_s", "reading activity") as task:
+            taken = snapshot.read(self.connection, block_rows=_READ_BLOCK_ROWS, task=task)
+            people = snapshot.leave_out_bots(taken, cap)
+            most_active = snapshot.names_of(self.connection, people.left_out_ids[:_NAMED_BOTS])
+        at = taken.at
+        figures = Figures(
+            activity_rows=len(taken.users) + taken.dangling_rows,
+            dangling_rows=taken.dangling_rows,
+            memberships=len(people.users),
+            min_shared_users=atlas.minimum_shared_users(self.settings.min_shared_users, len(people.users)),
+            subreddit_nodes=len(people.subreddit_ids),
+            user_nodes=len(people.user_ids),
+            bots=Bots(people.marked, len(people.left_out_ids) - people.marked, cap, most_active),
+        )
+        del taken  # as large as people
+        if figures.subreddit_nodes:
+            figures = self._map(people, at, figures)
+        else:
+            history.fail(self.database.connector, self.run_id, "No subreddits found")
+        return at, replace(figures, times=self.steps.times)
+
+    def _map(self, people: People, at: datetime, figures: Figures) -> Figures:
+        with self.steps.step("overlap_s", "counting shared users") as task:
+            pairs = atlas.relate(
+                people,
+                minimum=figures.min_shared_users,
+                memory_bytes=self.settings.memory_mb * _MIB,
+                progress=as_rows(task, figures.memberships),
+            )
+        fingerprint = atlas.fingerprint(people, pairs, self.settings.seed)
+        places, kept = self._places(people, pairs, fingerprint)
+        with self.steps.step("layout_s", "placing users"):
+            user_places = atlas.place_users(people, places)
+            communities = atlas.describe_communities(people, pairs, places, user_places)
+        with self.steps.step("staging_s", "staging the new graph") as task:
+            rows = staging.stage(
+                self.connection,
+                people,
+                pairs,
+                places,
+                user_places,
+                communities,
+                activity_rows=figures.activity_rows,
+                node_block_rows=self.settings.node_batch_size,
+                link_block_rows=self.settings.link_batch_size,
+                task=task,
+            )
+        figures = replace(
+            figures,
+            links=rows["links"],
+            relationships=rows["relationships"],
+            communities=rows["communities"],
+            modularity=round(atlas.modularity_of(pairs, places.community), 6),
+            kept_communities=kept,
+        )
+        return self._swap(at, fingerprint, figures, rows)
+
+    def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
+        """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
+        before = None if self.clear else previous.read(self.connection, people)
+        kept = before.places(fingerprint) if before else None
+        if kept:
+            return kept, True
+        n, seed = len(people.subreddit_ids), self.settings.seed
+        with self.steps.step("communities_s", "finding communities") as task:
+            found = atlas.find_communities(
+                n, pairs, seed=seed, previous=before.seed() if before else None, progress=as_seconds(task)
+            )
+        with self.steps.step("layout_s", "placing subreddits") as task:
+            return atlas.place_subreddits(n, pairs, found, seed=seed, progress=as_seconds(task)), False
+
+    def _swap(self, at: datetime, fingerprint: str, figures: Figures, rows: dict[str, int]) -> Figures:
+        def record(changes: tuple[TableChange, ...]) -> None:
+            known = replace(figures, changes=changes, times=self.steps.times)
+            history.complete(self.connection, self.run_id, at, fingerprint, known)
+
+        with self.steps.step("swap_s", "swapping the graph in") as task:
+            swapped = swap(
+                self.database.connector,
+                self.connection,
+                self.watch,
+                rows=rows,
+                clear=self.clear,
+                record=record,
+                task=task,
+            )
+        # From here on the new graph is shown, whatever happens to this session.
+        vacuumed: tuple[str, ...] = ()
+        with self.steps.step("tidying_s", "analyzing") as task, suppress(psycopg.OperationalError):
+            vacuumed = tidy(self.connection, swapped.changes, task)
+        figures = replace(
+            figures,
+            changes=swapped.changes,
+            swap_exclusive=swapped.exclusive,
+            swap_waited_ms=swapped.waited_ms,
+            swap_passed_by=swapped.passed_by,
+            vacuumed=vacuumed,
+            times=self.steps.times,
+        )
+        with suppress(psycopg.OperationalError):
+            history.add_figures(self.connection, self.run_id, figures)
+        return figures
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return "was interrupted"
+    return " ".join(str(error).split()) or type(error).__name__

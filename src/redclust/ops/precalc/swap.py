@@ -1,0 +1,147 @@
+"""The exchange of the graph: one transaction that changes only what differs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from redclust.db.connect import Connection, Connector
+from redclust.errors import Locked
+from redclust.ops.precalc.door import doorway
+from redclust.ops.precalc.figures import TableChange
+from redclust.report import Task
+from redclust.sql import query
+
+#: What is exchanged, by the name that the queries of each have.
+TABLES: Mapping[str, str] = {
+    "activity": "user_subreddit_activity",
+    "relationships": "subreddit_relationships",
+    "communities": "graph_communities",
+    "nodes": "graph_nodes",
+    "links": "graph_links",
+}
+#: Milliseconds that one try waits for a lock.
+_LOCK_TIMEOUT_MS = 2000
+#: How long an operator's lock on the tables is waited for, and readers between two looks.
+_LOCK_LIMIT_S = 600.0
+_READERS_LIMIT_S = 5.0
+#: Dead rows from which on a table is vacuumed, and not only analyzed.
+_VACUUM_FROM_ROWS = 1000
+_VACUUM_FROM_RATIO = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """What was changed; ``exclusive`` when nobody was between two looks at the graph, else ``passed_by``
+    names those who were.
+    """
+
+    changes: tuple[TableChange, ...]
+    exclusive: bool
+    waited_ms: int
+    passed_by: tuple[str, ...]
+
+
+def swap(
+    connector: Connector,
+    connection: Connection,
+    watch: Connection,
+    *,
+    rows: Mapping[str, int],
+    clear: bool,
+    record: Callable[[tuple[TableChange, ...]], None],
+    task: Task,
+) -> Swapped:
+    """Make the staged tables the graph that everybody sees, in one transaction, ``record`` included.
+
+    Only rows that differ are written, so that the same graph again writes nothing; with ``clear`` all of
+    them. Readers go on reading but for the moment of the commit (``door.py``); writers wait. Linear, with
+    hash joins. ``watch`` is another session, idle otherwise; ``rows`` are the sizes of the new tables.
+
+    Raises:
+        Locked: another session holds a lock on these tables for longer than 10 minutes; named.
+    """
+    task.total(len(TABLES) + 1)
+    with doorway(connector, watch, connection) as doors:
+        with connection.transaction():
+            began_at = _first(connection, "transaction_began_at")
+            values = {"limit_ms": _LOCK_TIMEOUT_MS, "local": True}
+            connection.execute(query("precalc", "limit_lock_waits"), values)
+            _lock(connection, task)
+            task.advance(1)
+            changes: list[TableChange] = []
+            for name, table in TABLES.items():
+                task.note(table)
+                changes.append(_change(connection, name, table, rows[name], clear=clear))
+                task.advance(1)
+            record(tuple(changes))
+            passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
+        in_time = doors.open()
+    exclusive = in_time and not passage.passed_by
+    return Swapped(tuple(changes), exclusive, passage.waited_ms, passage.passed_by)
+
+
+def tidy(connection: Connection, changes: tuple[TableChange, ...], task: Task) -> tuple[str, ...]:
+    """Analyze what changed, and vacuum where many rows died; the tables that were vacuumed.
+
+    An embedded server lives for one command: nothing of its own does this later. The graph is in its place
+    already: a table that is locked, or a time limit, only leaves this undone.
+    """
+    task.total(len(changes))
+    connection.execute(query("precalc", "limit_lock_waits"), {"limit_ms": _LOCK_TIMEOUT_MS, "local": False})
+    vacuumed: list[str] = []
+    for change in changes:
+        dead_rows = change.updated_rows + change.deleted_rows
+        thorough = dead_rows >= max(_VACUUM_FROM_ROWS, _VACUUM_FROM_RATIO * change.rows)
+        if thorough or change.changed_rows:
+            task.note(change.table)
+            statement = sql.SQL(query("precalc", "vacuum" if thorough else "analyze"))
+            with suppress(pg.LockNotAvailable, pg.QueryCanceled):
+                connection.execute(statement.format(table=sql.Identifier(change.table)))
+                vacuumed += [change.table] if thorough else []
+        task.advance(1)
+    return tuple(vacuumed)
+
+
+def _lock(connection: Connection, task: Task) -> None:
+    started_s = time.monotonic()
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute(query("precalc", "lock_for_swap"))
+        except pg.LockNotAvailable:
+            rows = connection.execute(query("precalc", "table_lock_holders")).fetchall()
+            named = ", ".join(f"{name or 'a session'} (server process {pid})" for pid, name in rows)
+            if time.monotonic() - started_s >= _LOCK_LIMIT_S:
+                raise Locked(
+                    f"the tables of the graph are locked by {named or 'a session that has just ended'}; "
+                    "the graph is as it was",
+                    hint="end that session or wait for it, then run redclust precalc again",
+                ) from None
+            task.note(f"waits for {named}")
+        else:
+            return
+
+
+def _change(connection: Connection, name: str, table: str, rows: int, *, clear: bool) -> TableChange:
+    if clear:
+        statement = sql.SQL(query("precalc", "empty")).format(table=sql.Identifier(table))
+        deleted, updated = connection.execute(statement).rowcount, 0
+    else:
+        deleted = connection.execute(query("precalc", f"delete_{name}")).rowcount
+        updated = connection.execute(query("precalc", f"update_{name}")).rowcount
+    inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
+    return TableChange(table, rows, inserted, updated, deleted)
+
+
+def _first(connection: Connection, name: str) -> datetime:
+    row = connection.execute(query("precalc", name)).fetchone()
+    if row is None:
+        raise RuntimeError(f"{name} answers nothing")
+    return row[0]

@@ -1,0 +1,41 @@
+"""``redclust benchmark``: both sides write the same rows, and nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness import Redclust
+from natural import comment, write_dump
+from redclust.db.session import Database
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    return write_dump(tmp_path / "RC.zst", [comment(n) for n in range(3000)])
+
+
+def test_import_beside_copy(redclust: Redclust, database: Database, dump: Path) -> None:
+    done = redclust("benchmark", "import", str(dump), "--runs", "2", "--format", "json", check=0)
+    report = json.loads(done.stdout)
+    assert report["rows"] == report["table_rows"]["comments"] == 3000
+    assert report["table_rows"]["posts"] == 11
+    comparison = report["comparison"]
+    assert len(comparison["ratios"]) == 2
+    for side in ("measured", "baseline"):
+        assert all(run > 0 for run in comparison[side]["runs_s"])
+    assert comparison["ratios"][0] == pytest.approx(
+        comparison["measured"]["runs_s"][0] / comparison["baseline"]["runs_s"][0]
+    )
+    with database.connect() as connection:
+        left = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'redclust_benchmark%'")
+        assert left.fetchall() == []
+        assert connection.execute("SELECT count(*) FROM comments").fetchone() == (0,)
+
+
+def test_a_damaged_dump_is_no_benchmark(redclust: Redclust, dump: Path) -> None:
+    dump.write_bytes(dump.read_bytes()[:-30])
+    done = redclust("benchmark", "import", str(dump), check=16)
+    assert "truncated" in done.stderr
