@@ -58,7 +58,7 @@ class ImportSettings(_Section):
     """How dumps are read."""
 
     batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=50_000, description="Rows committed at a time: what a killed import repeats at most."
+        default=20_000, description="Rows committed at a time: what a killed import repeats at most."
     )
 
 

@@ -23,8 +23,8 @@ SELECT pg_try_advisory_lock_shared(%(class)s::integer, %(name)s::integer)
 SELECT pg_advisory_unlock_all()
 
 -- name: lock_references_shared
--- Until this transaction ends, nobody deletes a row whose id it has looked up.
-SELECT pg_advisory_xact_lock_shared(%(class)s::integer, %(name)s::integer)
+-- Until this session ends, nobody deletes a row whose id it has looked up.
+SELECT pg_advisory_lock_shared(%(class)s::integer, %(name)s::integer)
 
 -- name: lock_holder
 -- The session that has held a lock for longest.

@@ -7,19 +7,24 @@
 -- files: a seen post beats a placeholder; the later retrieved_at wins, an absent one loses; at the same
 -- time the greater content wins, names instead of surrogate ids, NULL as the greatest.
 
--- name: add_subreddits
--- Subreddits not known yet, in one order everywhere, so that two writers cannot wait for each other in a ring.
-INSERT INTO subreddits (name)
-SELECT n.name FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
-WHERE NOT EXISTS (SELECT FROM subreddits AS s WHERE lower(s.name) = lower(n.name))
-ORDER BY lower(n.name)
-ON CONFLICT DO NOTHING
-
--- name: subreddit_ids
--- The ids and written names of these subreddits, in the order asked.
-SELECT array_agg(s.id ORDER BY n.place), array_agg(s.name ORDER BY n.place)
-FROM unnest(string_to_array(%(names)s, E'\n')) WITH ORDINALITY AS n (name, place)
-JOIN subreddits AS s ON lower(s.name) = lower(n.name)
+-- name: resolve_subreddits
+-- The ids and written names of these subreddits; those not known yet are added, in one order everywhere, so that two writers never wait in a ring.
+WITH asked AS (
+    SELECT name FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
+), found AS (
+    SELECT n.name AS asked, s.id, s.name
+    FROM asked AS n JOIN subreddits AS s ON lower(s.name) = lower(n.name)
+), added AS (
+    INSERT INTO subreddits (name)
+    SELECT n.name
+    FROM asked AS n
+    WHERE NOT EXISTS (SELECT FROM found AS f WHERE f.asked = n.name)
+    ORDER BY lower(n.name)
+    ON CONFLICT DO NOTHING
+    RETURNING name AS asked, id, name
+)
+SELECT array_agg(asked), array_agg(id), array_agg(name)
+FROM (SELECT * FROM found UNION ALL SELECT * FROM added) AS known
 
 -- name: respell_subreddits
 -- Of several spellings the one that sorts first is kept, whichever file came first.
@@ -27,25 +32,30 @@ UPDATE subreddits AS s SET name = n.name
 FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
 WHERE lower(s.name) = lower(n.name) AND n.name COLLATE "C" < s.name COLLATE "C"
 
--- name: add_users
--- Users not known yet; accounts whose name says so are marked as bots.
-INSERT INTO users (name, bot_reason)
-SELECT n.name,
-       CASE WHEN lower(n.name) IN ('automoderator', 'autotldr', 'remindmebot', 'totesmessenger', 'sneakpeekbot',
-                                   'imguralbumbot', 'gifreversingbot', 'savevideo', 'vredditdownloader',
-                                   'repostsleuthbot', 'wikitextbot', 'haikubot-1911', 'thesaurusbot')
-              OR lower(n.name) ~ '([_-]|auto|mod|moderator|reply|link|info|stats|tldr|image|video)bot$'
-            THEN 'name' END
-FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
-WHERE NOT EXISTS (SELECT FROM users AS u WHERE lower(u.name) = lower(n.name))
-ORDER BY lower(n.name)
-ON CONFLICT DO NOTHING
-
--- name: user_ids
--- The ids and written names of these users, in the order asked.
-SELECT array_agg(u.id ORDER BY n.place), array_agg(u.name ORDER BY n.place)
-FROM unnest(string_to_array(%(names)s, E'\n')) WITH ORDINALITY AS n (name, place)
-JOIN users AS u ON lower(u.name) = lower(n.name)
+-- name: resolve_users
+-- The ids and written names of these users; those not known yet are added, accounts whose name says so are marked as bots.
+WITH asked AS (
+    SELECT name FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
+), found AS (
+    SELECT n.name AS asked, u.id, u.name
+    FROM asked AS n JOIN users AS u ON lower(u.name) = lower(n.name)
+), added AS (
+    INSERT INTO users (name, bot_reason)
+    SELECT n.name,
+           CASE WHEN lower(n.name) IN ('automoderator', 'autotldr', 'remindmebot', 'totesmessenger',
+                                       'sneakpeekbot', 'imguralbumbot', 'gifreversingbot', 'savevideo',
+                                       'vredditdownloader', 'repostsleuthbot', 'wikitextbot', 'haikubot-1911',
+                                       'thesaurusbot')
+                  OR lower(n.name) ~ '([_-]|auto|mod|moderator|reply|link|info|stats|tldr|image|video)bot$'
+                THEN 'name' END
+    FROM asked AS n
+    WHERE NOT EXISTS (SELECT FROM found AS f WHERE f.asked = n.name)
+    ORDER BY lower(n.name)
+    ON CONFLICT DO NOTHING
+    RETURNING name AS asked, id, name
+)
+SELECT array_agg(asked), array_agg(id), array_agg(name)
+FROM (SELECT * FROM found UNION ALL SELECT * FROM added) AS known
 
 -- name: respell_users
 -- Of several spellings the one that sorts first is kept, whichever file came first.
@@ -59,7 +69,7 @@ SELECT COALESCE(max(id), -1) FROM comments
 
 -- name: known_comments
 -- Which of these comments are there already.
-SELECT id FROM comments WHERE id = ANY(%(ids)s::bigint[])
+SELECT array_agg(id) FROM comments WHERE id = ANY(%(ids)s::bigint[])
 
 -- name: newest_post
 -- Posts with a greater id cannot be there yet.
@@ -67,7 +77,8 @@ SELECT COALESCE(max(id), -1) FROM posts
 
 -- name: known_posts
 -- Which of these posts are there already, as what, and where.
-SELECT id, placeholder, subreddit_id FROM posts WHERE id = ANY(%(ids)s::bigint[])
+SELECT array_agg(id), array_agg(placeholder), array_agg(subreddit_id)
+FROM posts WHERE id = ANY(%(ids)s::bigint[])
 
 -- name: copy_comments
 -- New comments, straight into the table.
@@ -230,3 +241,7 @@ TRUNCATE staged_posts
 -- name: clear_staged_interactions
 -- Room for the next batch.
 TRUNCATE staged_interactions
+
+-- name: commit_without_waiting
+-- This transaction's commit does not wait for the disk.
+SET LOCAL synchronous_commit = off

@@ -35,7 +35,37 @@ class Text:
     absent: Bool | None = None
 
 
-def encode(fixed: Sequence[Fixed], texts: Sequence[Text], rows: Int64) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """The text columns of each row as COPY has them, a length before each text, one row after the other.
+
+    Row i is ``data[end[i - 1]:end[i]]``; made where the texts are read, so that both processes have a share.
+    """
+
+    data: bytes
+    end: Int64
+    columns: int
+
+    @classmethod
+    def of(cls, texts: Sequence[Text]) -> Tails:
+        """Put the columns side by side. Linear in rows and bytes."""
+        rows = len(texts[0].end)
+        step = 2 * len(texts)
+        pieces: list[bytes] = [b""] * (rows * step)
+        total = np.zeros(rows, np.int64)
+        for i, text in enumerate(texts):
+            start = np.concatenate((np.zeros(1, np.int64), text.end[:-1])) if rows else text.end
+            length = text.end - start
+            total += length + 4
+            prefix = length.astype(">i4")
+            if text.absent is not None:
+                prefix[text.absent] = -1
+            pieces[2 * i :: step] = _slices(prefix.tobytes(), 4)
+            pieces[2 * i + 1 :: step] = _between(text.data, start, text.end)
+        return cls(b"".join(pieces), np.cumsum(total), len(texts))
+
+
+def encode(fixed: Sequence[Fixed], tails: Tails | None, rows: Int64) -> Iterator[bytes]:
     """The chosen ``rows`` (indices) as COPY tuples: fixed columns first, then texts, without header.
 
     A NULL has no width in this format, so rows are grouped by which fixed columns are NULL and each group
@@ -46,10 +76,20 @@ def encode(fixed: Sequence[Fixed], texts: Sequence[Text], rows: Int64) -> Iterat
         if column.absent is not None:
             pattern |= column.absent[rows].astype(np.int64) << i
     for value in np.unique(pattern):
-        yield _group(fixed, texts, rows[pattern == value], int(value))
+        chosen = rows[pattern == value]
+        head = _heads(fixed, tails.columns if tails else 0, chosen, int(value))
+        if tails is None:
+            yield head.tobytes()
+            continue
+        pieces: list[bytes] = [b""] * (2 * len(chosen))
+        pieces[0::2] = _slices(head.tobytes(), head.dtype.itemsize)
+        start = np.concatenate((np.zeros(1, np.int64), tails.end[:-1]))[chosen]
+        pieces[1::2] = _between(tails.data, start, tails.end[chosen])
+        yield b"".join(pieces)
 
 
-def _group(fixed: Sequence[Fixed], texts: Sequence[Text], rows: Int64, pattern: int) -> bytes:
+def _heads(fixed: Sequence[Fixed], texts: int, rows: Int64, pattern: int) -> npt.NDArray[np.void]:
+    """Rows of one pattern of NULLs up to their first text, as a structured array."""
     layout: list[tuple[str, str]] = [("columns", ">i2")]
     for i, column in enumerate(fixed):
         layout.append((f"length{i}", ">i4"))
@@ -57,29 +97,19 @@ def _group(fixed: Sequence[Fixed], texts: Sequence[Text], rows: Int64, pattern: 
             width = column.values.dtype.itemsize
             layout.append((f"value{i}", f">i{width}" if width > 1 else "i1"))
     head = np.empty(len(rows), np.dtype(layout))
-    head["columns"] = len(fixed) + len(texts)
+    head["columns"] = len(fixed) + texts
     for i, column in enumerate(fixed):
         if pattern >> i & 1:
             head[f"length{i}"] = -1
         else:
             head[f"length{i}"] = column.values.dtype.itemsize
             head[f"value{i}"] = column.values[rows]
-    if not texts:
-        return head.tobytes()
-    pieces: list[bytes] = [b""] * (len(rows) * (1 + 2 * len(texts)))
-    step = 1 + 2 * len(texts)
-    pieces[0::step] = _slices(head.tobytes(), head.dtype.itemsize)
-    for i, text in enumerate(texts):
-        start = np.concatenate((np.zeros(1, np.int64), text.end[:-1]))[rows]
-        end = text.end[rows]
-        length = (end - start).astype(">i4")
-        if text.absent is not None:
-            length[text.absent[rows]] = -1
-        pieces[1 + 2 * i :: step] = _slices(length.tobytes(), 4)
-        data = text.data
-        pieces[2 + 2 * i :: step] = [data[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]
-    return b"".join(pieces)
+    return head
 
 
 def _slices(data: bytes, width: int) -> list[bytes]:
     return [data[i : i + width] for i in range(0, len(data), width)]
+
+
+def _between(data: bytes, start: Int64, end: Int64) -> list[bytes]:
+    return [data[a:b] for a, b in zip(start.tolist(), end.tolist(), strict=True)]

@@ -11,15 +11,15 @@ from typing import Any
 
 from redclust.db import locks
 from redclust.db.connect import Connection, Connector
-from redclust.db.locks import LOCK_CLASS, LockName
+from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.db.target import Target
-from redclust.dumps.batches import Batch
 from redclust.dumps.read import Filters, Head, read_source
 from redclust.dumps.source import Source
 from redclust.errors import SchemaMismatch, UsageError
 from redclust.ops.import_.files import ImportReport
 from redclust.ops.import_.one import FileResult, OneImport
+from redclust.ops.import_.prepared import Prepared, prepared
 from redclust.report import Progress
 from redclust.sql import query
 
@@ -98,11 +98,12 @@ class _CopyStream(io.RawIOBase):
 
 def _read(
     old: Connection, table: str, source: Target, filters: Filters, batch_rows: int
-) -> Iterator[Head | Batch]:
+) -> Iterator[Head | Prepared]:
     """A table's rows as a dump's; the same source and table is always the same 'file'."""
     with old.cursor().copy(query("older", table)) as copy:
         stream = io.BufferedReader(_CopyStream(iter(copy)), 1 << 20)
-        for item in read_source(Source(stream, table, None), filters=filters, batch_rows=batch_rows):
+        items = read_source(Source(stream, table, None), filters=filters, batch_rows=batch_rows)
+        for item in prepared(items):
             named = f"older system: {source.describe()} {table}"
             yield replace(item, fingerprint=named) if isinstance(item, Head) else item
 
@@ -121,10 +122,10 @@ def _copied(
             values = dict(zip(_COLUMNS[table], columns, strict=True))
             read += len(rows)
             with connection.transaction():
-                keys = {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
-                connection.execute(query("db", "lock_references_shared"), keys)
                 if add is not None:
-                    added += connection.execute(query("import", add), {"names": "\n".join(columns[0])}).rowcount
+                    added += connection.execute(
+                        query("import", add), {"names": "\n".join(columns[0])}
+                    ).rowcount
                 if statement is not None:
                     changed = connection.execute(query("older", statement), values).rowcount
                     added += changed if add is None else 0

@@ -11,10 +11,11 @@ from pathlib import Path
 import orjson
 
 from redclust.db.connect import Connection
-from redclust.dumps.batches import Batch, Checkpoint
+from redclust.dumps.batches import Checkpoint
 from redclust.dumps.read import Filters, Head, ResumeMismatch, fingerprint
 from redclust.dumps.rejects import RejectsFile
 from redclust.errors import ArtefactUnusable
+from redclust.ops.import_.prepared import Prepared
 from redclust.ops.import_.writer import Writer, Written
 from redclust.report import Progress, Task
 from redclust.sql import query
@@ -88,7 +89,7 @@ class OneImport:
             return None  # the first part's rejects are gone: read it again rather than lose them
         return earlier.checkpoint
 
-    def run(self, name: str, items: Iterator[Head | Batch], *, resumed: Checkpoint | None) -> FileResult:
+    def run(self, name: str, items: Iterator[Head | Prepared], *, resumed: Checkpoint | None) -> FileResult:
         """Write a head's batches to the end of the file, however it ends.
 
         Raises:
@@ -106,9 +107,9 @@ class OneImport:
                     head, begun = item, self._begin(name, item, resumed)
                 elif begun is not None:
                     written += self._write(begun, item)
-                    rows += item.rows_read
-                    self._task.advance(item.checkpoint.read_bytes - told_bytes)
-                    told_bytes = item.checkpoint.read_bytes
+                    rows += item.batch.rows_read
+                    self._task.advance(item.batch.checkpoint.read_bytes - told_bytes)
+                    told_bytes = item.batch.checkpoint.read_bytes
                     self._task.note(f"{rows:,} rows, {rows / (time.monotonic() - started):,.0f}/s")
         except ResumeMismatch:
             raise
@@ -164,12 +165,15 @@ class OneImport:
         first = self._connection.execute(query("import", "interactions_file"), values).fetchone()
         return _Begun(identity, _one(first), rejects)
 
-    def _write(self, begun: _Begun, batch: Batch) -> Written:
+    def _write(self, begun: _Begun, prepared: Prepared) -> Written:
         """One batch and its checkpoint in one transaction; its rejects are on disk before."""
+        batch = prepared.batch
         begun.rejects.append(batch.rejects)
         rejects_bytes = begun.rejects.sync()
         with self._connection.transaction():
-            written = self._writer.write(batch, file_id=begun.counted_as)
+            # Rows and checkpoint are lost or kept together; the end of the file makes all of them durable.
+            self._connection.execute(query("import", "commit_without_waiting"))
+            written = self._writer.write(prepared, file_id=begun.counted_as)
             self._connection.execute(
                 query("import", "checkpoint_file"),
                 {

@@ -1,8 +1,9 @@
 """Batches of rows into the base tables, each batch in one transaction with its checkpoint.
 
 New ids go straight into the table by binary COPY; ids that are there already go through a staging table
-and are merged by the rule at the head of ``sql/import.sql``. Names are looked up once a batch, under the
-lock that those who delete rows take exclusively, so that no row can refer to nothing.
+and are merged by the rule at the head of ``sql/import.sql``. A name is looked up once, under the lock that
+those who delete rows take exclusively and that is held until the session ends, so that no row can refer to
+nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ from redclust.dumps.batches import (
     CommentBatch,
     InteractionBatch,
     PostBatch,
-    TextColumn,
 )
-from redclust.ops.import_.copy_rows import HEADER, TRAILER, Fixed, Int64, Text, encode
+from redclust.ops.import_.copy_rows import HEADER, TRAILER, Fixed, Int64, Tails, Text, encode
+from redclust.ops.import_.prepared import Prepared
 from redclust.sql import query
+
+#: Names whose ids are kept at hand, of subreddits and of users each: some 100 MB.
+_REMEMBERED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,53 +49,72 @@ class _Rows:
 
     ids: Int64
     fixed: list[Fixed]
-    texts: list[Text]
+    tails: Tails
     table: str
 
 
 class Writer:
     """Writes batches on one connection; a batch belongs into a transaction of the caller's.
 
-    Memory is bounded by the batch; time is linear in its rows, with one index look-up for each id that is
-    not greater than every id in the table.
+    Memory is bounded by the batch and ``_REMEMBERED`` names; time is linear in its rows, with one index
+    look-up for each id that is not greater than every id in the table.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._known_names: dict[str, dict[str, int]] = {"subreddit": {}, "user": {}}
+        connection.execute(
+            query("db", "lock_references_shared"), {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
+        )
         for name in ("stage_comments", "stage_posts", "stage_interactions"):
             connection.execute(query("import", name))
 
-    def write(self, batch: CommentBatch | PostBatch | InteractionBatch, *, file_id: int) -> Written:
+    def write(self, prepared: Prepared, *, file_id: int) -> Written:
         """Write one batch; ``file_id`` names the file that a CSV's pairs are counted under."""
-        self._connection.execute(
-            query("db", "lock_references_shared"), {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
-        )
+        try:
+            return self._write(prepared, file_id)
+        except BaseException:
+            # The caller's transaction is gone, and with it names that this batch had added.
+            for known in self._known_names.values():
+                known.clear()
+            raise
+
+    def _write(self, prepared: Prepared, file_id: int) -> Written:
+        batch = prepared.batch
         subreddits = self._ids("subreddit", batch.subreddit_names)
         match batch:
             case CommentBatch():
                 users = self._ids("user", batch.author_names)
                 self._placeholders(batch, subreddits)
-                return self._upsert(_comment_rows(batch, subreddits, users))
+                return self._upsert(_comment_rows(batch, prepared.tails, subreddits, users))
             case PostBatch():
                 users = self._ids("user", batch.author_names)
-                return self._upsert(_post_rows(batch, subreddits, users))
+                return self._upsert(_post_rows(batch, prepared.tails, subreddits, users))
             case InteractionBatch():
                 users = self._ids("user", batch.usernames)
                 return self._interactions(batch, subreddits, users, file_id)
 
     def _ids(self, what: str, names: Sequence[str]) -> npt.NDArray[np.int32]:
-        if not names:
-            return np.zeros(0, np.int32)
+        known = self._known_names[what]
+        if len(known) > _REMEMBERED:
+            known.clear()
+        new = [name for name in names if name not in known]
+        # A second look is needed only where another writer added a name while the first was on its way.
+        for _ in range(2):
+            if new:
+                known.update(self._resolve(what, new))
+                new = [name for name in new if name not in known]
+        return np.array([known[name] for name in names], np.int32)
+
+    def _resolve(self, what: str, names: list[str]) -> dict[str, int]:
         values = {"names": "\n".join(names)}
-        found = self._connection.execute(query("import", f"{what}_ids"), values).fetchone()
-        if found is None or found[0] is None or len(found[0]) < len(names):
-            self._connection.execute(query("import", f"add_{what}s"), values)
-            found = self._connection.execute(query("import", f"{what}_ids"), values).fetchone()
-        if found is None or len(found[0]) != len(names):
-            raise RuntimeError(f"{len(names)} {what} names were added and not found again")
-        if any(ours < theirs for ours, theirs in zip(names, found[1], strict=True)):
+        row = self._connection.execute(query("import", f"resolve_{what}s"), values).fetchone()
+        if row is None or row[0] is None:
+            return {}
+        asked, ids, written = row
+        if any(ours < theirs for ours, theirs in zip(asked, written, strict=True)):
             self._connection.execute(query("import", f"respell_{what}s"), values)
-        return np.array(found[0], np.int32)
+        return dict(zip(asked, ids, strict=True))
 
     def _placeholders(self, batch: CommentBatch, subreddits: npt.NDArray[np.int32]) -> None:
         """Posts that comments name and nobody has seen; of several subreddits the first by name."""
@@ -101,17 +124,14 @@ class Writer:
         order = np.lexsort((rank[batch.subreddit], batch.post_id))
         ids, first = np.unique(batch.post_id[order], return_index=True)
         subreddit = subreddits[batch.subreddit[order][first]]
-        known = self._known("post", ids)
-        found = {row[0]: row[2] for row in known if row[1]}
-        is_known = np.isin(ids, [row[0] for row in known])
-        new = np.flatnonzero(~is_known)
-        true = np.ones(len(ids), np.bool_)
-        columns = [Fixed(ids), Fixed(subreddit), Fixed(true)]
-        elsewhere = np.array(
-            [i for i in np.flatnonzero(is_known) if found.get(int(ids[i]), subreddit[i]) != subreddit[i]],
-            np.int64,
-        )
-        if not self._copy("copy_placeholders", columns, [], new):
+        known, seen, there = self._known_posts(ids)
+        place = np.searchsorted(ids, known)
+        is_new = np.ones(len(ids), np.bool_)
+        is_new[place] = False
+        new = np.flatnonzero(is_new)
+        columns = [Fixed(ids), Fixed(subreddit), Fixed(np.ones(len(ids), np.bool_))]
+        elsewhere = place[~seen & (there != subreddit[place])]
+        if not self._copy("copy_placeholders", columns, None, new):
             elsewhere = np.arange(len(ids))
         if len(elsewhere):
             self._stage_placeholders(ids, subreddit, elsewhere)
@@ -119,7 +139,8 @@ class Writer:
     def _stage_placeholders(self, ids: Int64, subreddit: npt.NDArray[np.int32], rows: Int64) -> None:
         n = len(ids)
         none, zero = np.ones(n, np.bool_), np.zeros(n, np.int64)
-        zero4, end = np.zeros(n, np.int32), np.zeros(n, np.int64)
+        zero4 = np.zeros(n, np.int32)
+        no_texts = Tails.of([Text(b"", zero, none)] * 4)
         columns = [
             Fixed(ids),
             Fixed(subreddit),
@@ -131,14 +152,14 @@ class Writer:
             Fixed(none),
             Fixed(zero4),
         ]
-        self._send("copy_staged_posts", columns, [Text(b"", end, none)] * 4, rows)
+        self._send("copy_staged_posts", columns, no_texts, rows)
         self._connection.execute(query("import", "merge_placeholders"))
         self._connection.execute(query("import", "clear_staged_posts"))
 
     def _upsert(self, rows: _Rows) -> Written:
         """New ids by COPY, the rest by staging and merge; the same id twice in a batch in two rounds."""
         ids = rows.ids
-        known = np.array([row[0] for row in self._known(rows.table, np.unique(ids))], np.int64)
+        known = np.array(self._known(rows.table, np.unique(ids))[0], np.int64)
         order = np.argsort(ids, kind="stable")
         first = np.r_[True, np.diff(ids[order]) != 0] if len(ids) else np.zeros(0, np.bool_)
         place = np.arange(len(ids))
@@ -146,7 +167,7 @@ class Writer:
         occurrence[order] = place - np.maximum.accumulate(np.where(first, place, 0))
         is_new = (occurrence == 0) & ~np.isin(ids, known)
         new = order[is_new[order]]
-        if not self._copy(f"copy_{rows.table}s", rows.fixed, rows.texts, new):
+        if not self._copy(f"copy_{rows.table}s", rows.fixed, rows.tails, new):
             is_new[:] = False
             new = new[:0]
         rest = np.flatnonzero(~is_new)
@@ -157,7 +178,7 @@ class Writer:
         if rows.table == "post":
             fixed.append(Fixed(np.zeros(len(rows.ids), np.bool_)))
         fixed.append(Fixed(occurrence))
-        self._send(f"copy_staged_{rows.table}s", fixed, rows.texts, chosen)
+        self._send(f"copy_staged_{rows.table}s", fixed, rows.tails, chosen)
         done = Written()
         for round_ in np.unique(occurrence[chosen]).tolist():
             merged = self._connection.execute(query("import", f"merge_{rows.table}s"), {"round": round_})
@@ -166,14 +187,18 @@ class Writer:
         self._connection.execute(query("import", f"clear_staged_{rows.table}s"))
         return done
 
-    def _known(self, table: str, ids: Int64) -> list[tuple[int, ...]]:
-        """Rows of the ids that are there; ids beyond the greatest one are not even asked for."""
+    def _known(self, table: str, ids: Int64) -> list[list[int]]:
+        """Columns of what is known of these ids; those beyond the greatest one are not even asked for."""
         newest = self._connection.execute(query("import", f"newest_{table}")).fetchone()
         asked = ids[ids <= (newest[0] if newest else -1)]
-        if not len(asked):
-            return []
         array = "{" + ",".join(map(str, asked.tolist())) + "}"
-        return self._connection.execute(query("import", f"known_{table}s"), {"ids": array}).fetchall()
+        row = self._connection.execute(query("import", f"known_{table}s"), {"ids": array}).fetchone()
+        return [column or [] for column in row or ()]
+
+    def _known_posts(self, ids: Int64) -> tuple[Int64, npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
+        """Ids that are there, whether they were seen themselves, and their subreddits."""
+        known, placeholder, subreddit = self._known("post", ids)
+        return np.array(known, np.int64), ~np.array(placeholder, np.bool_), np.array(subreddit, np.int32)
 
     def _interactions(
         self,
@@ -187,27 +212,27 @@ class Writer:
             Fixed(subreddits[batch.subreddit]),
             Fixed(batch.n.astype(np.int32)),
         ]
-        self._send("copy_staged_interactions", columns, [], np.arange(len(batch.n)))
+        self._send("copy_staged_interactions", columns, None, np.arange(len(batch.n)))
         merged = self._connection.execute(query("import", "merge_interactions"), {"file_id": file_id})
         added, replaced = merged.fetchone() or (0, 0)
         self._connection.execute(query("import", "clear_staged_interactions"))
         return Written(added, replaced)
 
-    def _copy(self, statement: str, fixed: list[Fixed], texts: list[Text], rows: Int64) -> bool:
+    def _copy(self, statement: str, fixed: list[Fixed], tails: Tails | None, rows: Int64) -> bool:
         """COPY into a table itself; False, with nothing written, where another writer was quicker."""
         if not len(rows):
             return True
         try:
             with self._connection.transaction():
-                self._send(statement, fixed, texts, rows)
+                self._send(statement, fixed, tails, rows)
         except pg.UniqueViolation:
             return False
         return True
 
-    def _send(self, statement: str, fixed: list[Fixed], texts: list[Text], rows: Int64) -> None:
+    def _send(self, statement: str, fixed: list[Fixed], tails: Tails | None, rows: Int64) -> None:
         with self._connection.cursor().copy(query("import", statement)) as copy:
             copy.write(HEADER)
-            for block in _pieces(encode(fixed, texts, rows)):
+            for block in _pieces(encode(fixed, tails, rows)):
                 copy.write(block)
             copy.write(TRAILER)
 
@@ -221,7 +246,7 @@ def _pieces(blocks: Iterable[bytes], size: int = 1 << 20) -> Iterable[memoryview
 
 
 def _comment_rows(
-    batch: CommentBatch, subreddits: npt.NDArray[np.int32], users: npt.NDArray[np.int32]
+    batch: CommentBatch, tails: Tails, subreddits: npt.NDArray[np.int32], users: npt.NDArray[np.int32]
 ) -> _Rows:
     fixed = [
         Fixed(batch.id),
@@ -233,10 +258,12 @@ def _comment_rows(
         Fixed(batch.created_at),
         Fixed(batch.retrieved_at, batch.retrieved_at == NO_TIME),
     ]
-    return _Rows(batch.id, fixed, [Text(batch.text, batch.text_end)], "comment")
+    return _Rows(batch.id, fixed, tails, "comment")
 
 
-def _post_rows(batch: PostBatch, subreddits: npt.NDArray[np.int32], users: npt.NDArray[np.int32]) -> _Rows:
+def _post_rows(
+    batch: PostBatch, tails: Tails, subreddits: npt.NDArray[np.int32], users: npt.NDArray[np.int32]
+) -> _Rows:
     fixed = [
         Fixed(batch.id),
         Fixed(subreddits[batch.subreddit]),
@@ -246,9 +273,7 @@ def _post_rows(batch: PostBatch, subreddits: npt.NDArray[np.int32], users: npt.N
         Fixed(batch.retrieved_at, batch.retrieved_at == NO_TIME),
         Fixed(batch.is_self == 1, batch.is_self < 0),
     ]
-    return _Rows(
-        batch.id, fixed, [_text(c) for c in (batch.title, batch.selftext, batch.url, batch.flair)], "post"
-    )
+    return _Rows(batch.id, fixed, tails, "post")
 
 
 def _authors(author: npt.NDArray[np.int32], users: npt.NDArray[np.int32]) -> Fixed:
@@ -256,7 +281,3 @@ def _authors(author: npt.NDArray[np.int32], users: npt.NDArray[np.int32]) -> Fix
     if not len(users):
         return Fixed(np.zeros(len(author), np.int32), absent)
     return Fixed(users[np.where(absent, 0, author)], absent)
-
-
-def _text(column: TextColumn) -> Text:
-    return Text(column.data, column.end, ~column.present)

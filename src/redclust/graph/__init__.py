@@ -1,0 +1,1 @@
+"""From memberships to a map: overlap, weights, communities, layout, labels; arrays in and arrays out."""
