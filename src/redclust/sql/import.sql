@@ -8,7 +8,7 @@
 -- time the greater content wins, names instead of surrogate ids, NULL as the greatest.
 
 -- name: resolve_subreddits
--- The ids and written names of these subreddits; those not known yet are added, in one order everywhere, so that two writers never wait in a ring.
+-- The ids and written names of these subreddits, and how many are new; those not known yet are added, in one order everywhere, so that two writers never wait in a ring.
 WITH asked AS (
     SELECT name FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
 ), found AS (
@@ -23,7 +23,7 @@ WITH asked AS (
     ON CONFLICT DO NOTHING
     RETURNING name AS asked, id, name
 )
-SELECT array_agg(asked), array_agg(id), array_agg(name)
+SELECT array_agg(asked), array_agg(id), array_agg(name), (SELECT count(*) FROM added)
 FROM (SELECT * FROM found UNION ALL SELECT * FROM added) AS known
 
 -- name: respell_subreddits
@@ -33,7 +33,7 @@ FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
 WHERE lower(s.name) = lower(n.name) AND n.name COLLATE "C" < s.name COLLATE "C"
 
 -- name: resolve_users
--- The ids and written names of these users; those not known yet are added, accounts whose name says so are marked as bots.
+-- The ids and written names of these users, and how many are new; those not known yet are added, accounts whose name says so are marked as bots.
 WITH asked AS (
     SELECT name FROM unnest(string_to_array(%(names)s, E'\n')) AS n (name)
 ), found AS (
@@ -54,7 +54,7 @@ WITH asked AS (
     ON CONFLICT DO NOTHING
     RETURNING name AS asked, id, name
 )
-SELECT array_agg(asked), array_agg(id), array_agg(name)
+SELECT array_agg(asked), array_agg(id), array_agg(name), (SELECT count(*) FROM added)
 FROM (SELECT * FROM found UNION ALL SELECT * FROM added) AS known
 
 -- name: respell_users

@@ -66,9 +66,9 @@ def import_older_system(
                     )
         if filters == Filters():
             results.append(
-                _copied("subreddits", old, connection, "describe_subreddits", add="add_subreddits")
+                _copied("subreddits", old, connection, "describe_subreddits", add="resolve_subreddits")
             )
-            results.append(_copied("users", old, connection, None, add="add_users"))
+            results.append(_copied("users", old, connection, None, add="resolve_users"))
             if _one(old, "has_jobs"):
                 results.append(_copied("jobs", old, connection, "add_jobs", add=None))
         connection.execute(query("import", "analyze_imported"))
@@ -123,9 +123,9 @@ def _copied(
             read += len(rows)
             with connection.transaction():
                 if add is not None:
-                    added += connection.execute(
-                        query("import", add), {"names": "\n".join(columns[0])}
-                    ).rowcount
+                    names = {"names": "\n".join(columns[0])}
+                    resolved = connection.execute(query("import", add), names).fetchone()
+                    added += resolved[3] if resolved else 0
                 if statement is not None:
                     changed = connection.execute(query("older", statement), values).rowcount
                     added += changed if add is None else 0

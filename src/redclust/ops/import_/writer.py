@@ -98,7 +98,7 @@ class Writer:
         known = self._known_names[what]
         if len(known) > _REMEMBERED:
             known.clear()
-        new = [name for name in names if name not in known]
+        new: list[str] = [name for name in names if name not in known]
         # A second look is needed only where another writer added a name while the first was on its way.
         for _ in range(2):
             if new:
@@ -111,7 +111,7 @@ class Writer:
         row = self._connection.execute(query("import", f"resolve_{what}s"), values).fetchone()
         if row is None or row[0] is None:
             return {}
-        asked, ids, written = row
+        asked, ids, written, _ = row
         if any(ours < theirs for ours, theirs in zip(asked, written, strict=True)):
             self._connection.execute(query("import", f"respell_{what}s"), values)
         return dict(zip(asked, ids, strict=True))
