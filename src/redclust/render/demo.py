@@ -23,7 +23,7 @@ def show(report: Report, out: Console) -> None:
         rows.add_row(one.label, str(one.subreddits), one.planted, f"{one.share_ratio:.0%}")
     out.print(rows)
     ami, ari = report.adjusted_mutual_information, report.adjusted_rand_index
-    out.print(f"Agreement with what was planted (1 is equal): mutual information {ami:.3f}, Rand {ari:.3f}")
+    out.print(f"Agreement with what was planted: AMI {ami:.3f}, adjusted Rand {ari:.3f}")
     out.print(f"Map: {report.picture}")
     out.print(f"Done in {report.duration_s:.1f} s. Next:")
     home = shlex.quote(report.home)

@@ -34,15 +34,10 @@ def to_json(report: Report) -> str:
     return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
 
 
-class _Stdout(Console):
-    def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704 - main() knows what to do; rich would end with 1, which means a bug
-
-
 def console() -> Console:
     """Stdout as it is safe for Reddit's text: no markup, no emoji, and never cut off a terminal."""
     tty = sys.stdout.isatty()
-    return _Stdout(
+    return Console(
         markup=False, emoji=False, highlight=False, soft_wrap=not tty, width=None if tty else 10_000
     )
 
