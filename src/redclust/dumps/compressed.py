@@ -171,6 +171,13 @@ def plain_chunks(source: Input) -> Iterator[bytes]:
 
 def _frame(source: Input) -> Frame:
     head = source.peek(_HEADER_BYTES)
+    window_bytes = _window_bytes(head)
+    if window_bytes > MAX_WINDOW_BYTES:
+        raise ArtefactUnusable(
+            f"{source.name}: needs a zstd window of {_mib(window_bytes)}; "
+            f"at most {_mib(MAX_WINDOW_BYTES)} are accepted",
+            hint="pack it again with a narrower window: zstd --long=31",
+        )
     try:
         parameters = zstandard.get_frame_parameters(head)
         header_bytes = zstandard.frame_header_size(head)
@@ -184,12 +191,6 @@ def _frame(source: Input) -> Frame:
             hint="decompress it with `zstd -D DICTIONARY` first",
         )
     window_bytes = parameters.window_size
-    if window_bytes > MAX_WINDOW_BYTES:
-        raise ArtefactUnusable(
-            f"{source.name}: needs a zstd window of {_mib(window_bytes)}; "
-            f"at most {_mib(MAX_WINDOW_BYTES)} are accepted",
-            hint="compress it again: zstd -dc --ultra --memory=… FILE | zstd -o NEW",
-        )
     # The decoder holds the window, or all of the content where that is known to be less.
     needed_bytes = min(window_bytes, parameters.content_size)
     available_bytes = available_memory_bytes()
@@ -200,6 +201,18 @@ def _frame(source: Input) -> Frame:
             hint="free memory, or compress it again with a smaller window on a larger machine",
         )
     return Frame(header_bytes, window_bytes, parameters.has_checksum)
+
+
+def _window_bytes(head: bytes) -> int:
+    """The window that a frame's header asks for; 0 where it gives the size of the content instead.
+
+    zstd's own reader of headers calls a window that is too wide for it a damage, and tells no number.
+    """
+    single_segment = len(head) > 4 and head[4] & 0x20
+    if len(head) < 6 or single_segment:
+        return 0
+    base_bytes = 1 << (10 + (head[5] >> 3))
+    return base_bytes + base_bytes // 8 * (head[5] & 7)
 
 
 def _content(source: Input, frame: Frame) -> Iterator[bytes]:

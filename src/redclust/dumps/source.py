@@ -48,11 +48,14 @@ class Source:
     """An open dump: decompressed chunks, and how far into the compressed bytes they reach.
 
     ``total_bytes`` is the compressed size, None where it has none (a pipe); ``window_bytes`` is the widest
-    zstd window met so far, 0 in other formats.
+    zstd window met so far, 0 in other formats. Leaving it closes the stream, unless ``keep_open``.
     """
 
-    def __init__(self, stream: BinaryIO, name: str, total_bytes: int | None) -> None:
+    def __init__(
+        self, stream: BinaryIO, name: str, total_bytes: int | None, *, keep_open: bool = False
+    ) -> None:
         self._stream = stream
+        self._keep_open = keep_open
         self._input = Input(stream, name)
         self.name = name
         self.total_bytes = total_bytes
@@ -85,7 +88,7 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream is not sys.stdin.buffer:
+        if not self._keep_open:
             self._stream.close()
 
     def _on_frame(self, frame: Frame) -> None:
@@ -115,7 +118,7 @@ def open_source(path: Path | None) -> Source:
         ArtefactUnusable: it cannot be opened, is empty, or is packed in something not understood.
     """
     if path is None:
-        return Source(sys.stdin.buffer, "standard input", None)
+        return Source(sys.stdin.buffer, "standard input", None, keep_open=True)
     try:
         stream = path.open("rb")
     except OSError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 
 from rich.console import Console
 
@@ -26,7 +28,9 @@ def show(report: Report, out: Console) -> None:
     out.print(f"Agreement with what was planted: AMI {ami:.3f}, adjusted Rand {ari:.3f}")
     out.print(f"Map: {report.picture}")
     out.print(f"Done in {report.duration_s:.1f} s. Next:")
+    # In a clone the command is not on PATH: what is printed must work when it is typed.
+    redclust = "redclust" if shutil.which("redclust") else shlex.quote(sys.argv[0])
     home = shlex.quote(report.home)
-    out.print(f"  redclust --home {home} graph show")
-    out.print(f"  redclust --home {home} graph node r/{report.communities[0].label.split(',')[0].strip()}")
-    out.print("  redclust import YOUR_DUMP.zst && redclust precalc && redclust graph show")
+    out.print(f"  {redclust} --home {home} graph show")
+    out.print(f"  {redclust} --home {home} graph node r/{report.communities[0].label.split(',')[0].strip()}")
+    out.print(f"  {redclust} import YOUR_DUMP.zst")
