@@ -233,3 +233,15 @@ def test_references_hold_after_any_import(database: Database, tmp_path: Path) ->
            OR NOT EXISTS (SELECT FROM subreddits s WHERE s.id = c.subreddit_id)
            OR c.author_id IS NOT NULL AND NOT EXISTS (SELECT FROM users u WHERE u.id = c.author_id)"""
     assert count(database, orphans) == 0
+
+
+def test_a_filter_that_one_file_has_no_column_for_spoils_only_that_file(
+    redclust: Redclust, database: Database, tmp_path: Path
+) -> None:
+    edges = tmp_path / "edges.csv"
+    edges.write_text("username,subreddit,interactions\nann,golang,3\n")
+    dump = write_dump(tmp_path / "RC.zst", [comment(n) for n in range(5)])
+    done = redclust("import", str(edges), str(dump), "--since", "2010-01-01", check=16)
+    assert "edges.csv: not imported" in done.stdout
+    assert count(database, "SELECT count(*) FROM comments") == 5
+    assert count(database, "SELECT count(*) FROM imported_interactions") == 0

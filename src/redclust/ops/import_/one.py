@@ -14,7 +14,7 @@ from redclust.db.connect import Connection
 from redclust.dumps.batches import Checkpoint
 from redclust.dumps.read import Filters, Head, ResumeMismatch, fingerprint
 from redclust.dumps.rejects import RejectsFile
-from redclust.errors import ArtefactUnusable
+from redclust.errors import ArtefactUnusable, UsageError
 from redclust.ops.import_.prepared import Prepared
 from redclust.ops.import_.writer import Writer, Written
 from redclust.report import Progress, Task
@@ -113,7 +113,8 @@ class OneImport:
                     self._task.note(f"{rows:,} rows, {rows / (time.monotonic() - started):,.0f}/s")
         except ResumeMismatch:
             raise
-        except ArtefactUnusable as error:
+        except (ArtefactUnusable, UsageError) as error:
+            # Also a filter that this kind of file has no column for: the other files are read all the same.
             problem = str(error)
         duration_s = time.monotonic() - started
         if head is None or begun is None:
