@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from harness import Redclust, dispose, open_directory, own_server, settings_for, take_settings_out
+from harness import (
+    TEMPLATE,
+    Clones,
+    Redclust,
+    dispose,
+    maintenance,
+    open_directory,
+    own_server,
+    settings_for,
+    take_settings_out,
+)
 from redclust import pgtools
 from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
-
-TEMPLATE = "redclust_template"
 
 # Which Postgres to test on; the wheel's where it is not set.
 _named = os.environ.get("REDCLUST_TEST_BIN_DIR")
@@ -31,6 +38,11 @@ _own_environment = dict(os.environ)
 take_settings_out(_own_environment)
 for _name in set(os.environ) - set(_own_environment):
     del os.environ[_name]
+
+
+def pytest_configure() -> None:
+    # `timeout` and CI end a run by SIGTERM: servers and directories go then too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
@@ -80,7 +92,7 @@ def server(work_dir: Path) -> Iterator[Target]:
     settings = settings_for(BIN_DIR).database
     try:
         with own.in_use() as target:
-            with _maintenance(target) as connection:
+            with maintenance(target) as connection:
                 # Thrown away with the session: what a test's own server promises is tested on that one.
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("SELECT pg_reload_conf()")
@@ -90,32 +102,6 @@ def server(work_dir: Path) -> Iterator[Target]:
             own.stop()
     finally:
         dispose(home)
-
-
-@dataclass
-class Clones:
-    """Databases made from the migrated template, each for one test."""
-
-    server: Target
-    made: list[str]
-    numbers = itertools.count(1)
-
-    def make(self, *, empty: bool = False) -> Target:
-        name = f"test_{next(self.numbers)}"
-        template = "template1" if empty else TEMPLATE
-        with _maintenance(self.server) as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
-        self.made.append(name)
-        return self.server.on(name)
-
-    def drop(self) -> None:
-        with _maintenance(self.server) as connection:
-            for name in self.made:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
@@ -171,7 +157,3 @@ def make_home(work_dir: Path, request: pytest.FixtureRequest) -> Iterator[Callab
 def home(make_home: Callable[..., Path]) -> Path:
     """A home that does not exist yet, in a directory that others may pass through."""
     return make_home()
-
-
-def _maintenance(target: Target) -> psycopg.Connection[tuple[object, ...]]:
-    return psycopg.connect(target.on("postgres").conninfo, autocommit=True)

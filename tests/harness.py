@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import itertools
 import os
 import pwd
 import shutil
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import redclust
@@ -26,9 +29,12 @@ from redclust.config import RUNBOOK_NAMES, UNREAD_NAMES, DatabaseSettings, Setti
 from redclust.db import embedded, layout
 from redclust.db.embedded import Embedded
 from redclust.db.layout import Layout
+from redclust.db.target import DATABASE, SUPERUSER, Target
 from redclust.pgtools import Account, Tools
 
 IS_ROOT = os.geteuid() == 0
+#: The migrated database that every test's own is a clone of.
+TEMPLATE = "redclust_template"
 
 #: ``make soak`` runs the full counts.
 SOAK = os.environ.get("REDCLUST_SOAK") == "1"
@@ -234,8 +240,8 @@ def stopped(home: Path) -> bool:
 
 def ask(home: Path, statement: str) -> str:
     """One value from a server that runs; nothing is started for it."""
-    own = own_server(home, None)
-    with psycopg.connect(own.target().conninfo, autocommit=True) as connection:
+    conninfo = make_conninfo(host=str(Layout(home).socket_dir()), user=SUPERUSER, dbname=DATABASE)
+    with psycopg.connect(conninfo, autocommit=True) as connection:
         row = connection.execute(statement.encode()).fetchone()
     return str(row[0]) if row else ""
 
@@ -262,6 +268,11 @@ def kill_server(home: Path) -> None:
 
 def dispose(home: Path) -> None:
     """Leave nothing of a home: its server, where that is behind a symlink, and its socket's directory."""
+    postmaster = postmaster_pid(home)
+    if postmaster is not None:
+        os.kill(postmaster, signal.SIGQUIT)  # quick, and unlike SIGKILL leaves no shared memory behind
+        with suppress(AssertionError):
+            wait_until(lambda: not server_pids(home), "the server is gone", timeout_s=5)
     kill_server(home)
     places = Layout(home)
     directories = [places.server, home]
@@ -308,12 +319,31 @@ class ExternalServer:
         return self.directory / "data"
 
     def start(self) -> None:
+        self._outlive_nobody()
         options = f"-c listen_addresses=127.0.0.1 -p {self.port} -c unix_socket_directories='' -c fsync=off"
         log = self.directory / "log"
         pgtools.start(self.tools, self.data, log=log, account=self.account, options=options)
 
     def stop(self) -> None:
         pgtools.stop(self.tools, self.data, account=self.account)
+
+    def _outlive_nobody(self) -> None:
+        """Let redclust's own keeper stop the server, however this process ends."""
+        users, keeper = (
+            os.open(self.directory / name, os.O_RDWR | os.O_CREAT) for name in ("users", "keeper")
+        )
+        fcntl.flock(users, fcntl.LOCK_SH)
+        waiting = os.open(self.directory / "users", os.O_RDWR)
+        pgtools.spawn_keeper(
+            self.tools,
+            self.data,
+            users_fd=waiting,
+            keeper_fd=keeper,
+            marker=self.directory / "keep",
+            account=self.account,
+        )
+        os.close(waiting)
+        os.close(keeper)
 
     def keywords(self, dbname: str = "postgres", **changed: str | None) -> dict[str, str | None]:
         own = {"host": "127.0.0.1", "port": str(self.port), "user": self.user, "password": self.password}
@@ -334,3 +364,34 @@ class ExternalServer:
 def settings_for(bin_dir: Path | None) -> Settings:
     """The defaults, with the Postgres that the tests run on."""
     return Settings(database=DatabaseSettings(bin_dir=bin_dir))
+
+
+@dataclass
+class Clones:
+    """Databases made from the migrated template, each for one test."""
+
+    server: Target
+    made: list[str]
+    numbers = itertools.count(1)
+
+    def make(self, *, empty: bool = False) -> Target:
+        name = f"test_{next(self.numbers)}"
+        template = "template1" if empty else TEMPLATE
+        with maintenance(self.server) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        self.made.append(name)
+        return self.server.on(name)
+
+    def drop(self) -> None:
+        with maintenance(self.server) as connection:
+            for name in self.made:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def maintenance(target: Target) -> psycopg.Connection[tuple[object, ...]]:
+    """A session on the database that clones are made and dropped from."""
+    return psycopg.connect(target.on("postgres").conninfo, autocommit=True)

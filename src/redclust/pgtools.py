@@ -215,7 +215,8 @@ def dump_roles(tools: Tools, target: Path, *, superuser: str, env: Mapping[str, 
     """Write the SQL that makes the server's roles, without the one that every new server has."""
     run([tools.path("pg_dumpall"), "-w", "--roles-only", f"--file={target}"], env=env)
     lines = target.read_text().splitlines(keepends=True)
-    target.write_text("".join(line for line in lines if line != f"CREATE ROLE {superuser};\n"))
+    there_already = ["CREATE", "ROLE", f"{superuser};"]
+    target.write_text("".join(line for line in lines if line.split() != there_already))
 
 
 def run_script(tools: Tools, script: Path, *, env: Mapping[str, str]) -> None:

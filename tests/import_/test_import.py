@@ -11,8 +11,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import Clones
-from harness import Redclust
+from harness import Clones, Redclust
 from natural import comment, contents, digest, submission, versions, write_dump
 from redclust.db.connect import Connector
 from redclust.db.session import Database

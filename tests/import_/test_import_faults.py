@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Clones
-from harness import Redclust, rounds
+from harness import Clones, Redclust, rounds
 from natural import comment, contents, digest, write_dump
 from redclust.db.connect import Connector
 from redclust.db.session import Database

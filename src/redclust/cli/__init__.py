@@ -14,6 +14,7 @@ from redclust.errors import DatabaseUnreachable, RedclustError
 
 #: Options of every verb, understood before and after it: name to whether a value follows.
 GLOBAL_OPTIONS = {
+    "--version": False,
     "--quiet": False,
     "-q": False,
     "--home": True,
@@ -27,7 +28,7 @@ _VERBOSE = re.compile("-v+")
 def main() -> NoReturn:
     """Entry point: runs one command and ends with its exit code."""
     arguments = _global_options_first(sys.argv[1:])
-    if arguments == ["--version"]:
+    if "--version" in arguments[: arguments.index("--") if "--" in arguments else None]:
         print(f"redclust {__version__}")  # noqa: T201 - before anything is imported: it must be quick
         sys.exit(0)
     signal.signal(signal.SIGTERM, _terminate)
@@ -42,24 +43,28 @@ def main() -> NoReturn:
         sys.stderr.write("redclust: interrupted\n")
         sys.exit(130)
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # Typer ends with 1 then
-            _broken_pipe(ended.__context__, verbosity)
+        # Typer and Rich end with 1, which means a bug, when a pipe breaks.
+        if isinstance(ended.__context__, BrokenPipeError):
+            _broken_pipe(ended.__context__, ended, verbosity)
         raise
     except BrokenPipeError as error:
-        _broken_pipe(error, verbosity)
+        _broken_pipe(error, error, verbosity)
     except Exception as error:  # noqa: BLE001 - the last place where one can be put in words
         _fail(_foreseen(error), verbosity)
     sys.exit(0)
 
 
-def _broken_pipe(error: BrokenPipeError, verbosity: int) -> NoReturn:
+def _broken_pipe(error: BrokenPipeError, ended: BaseException, verbosity: int) -> NoReturn:
     """``redclust … | head``: quiet where it is our output that nobody reads, an error elsewhere."""
     import select
+    import traceback
 
     poll = select.poll()
     for stream in (1, 2):
         poll.register(stream, 0)
-    if not poll.poll(0):
+    # Rich has turned stdout away already.
+    by_rich = any(f.f_code.co_name == "on_broken_pipe" for f, _ in traceback.walk_tb(ended.__traceback__))
+    if not by_rich and not poll.poll(0):
         _fail(_foreseen(error), verbosity)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.exit(141)

@@ -66,7 +66,9 @@ def holder(connection: Connection, name: LockName) -> str | None:
         return None
     pid, application, since, address = row
     machine = f" on {address}" if address else ""
-    return f"{application.removesuffix(' lock')} (server process {pid}{machine}), since {since:%H:%M:%S} UTC"
+    # Another role's sessions tell their names only.
+    at = f", since {since:%H:%M:%S} UTC" if since else ""
+    return f"{application.removesuffix(' lock')} (server process {pid}{machine}){at}"
 
 
 def _taken(connection: Connection, statement: str, keys: dict[str, int]) -> bool:

@@ -309,12 +309,12 @@ WHERE id = %(id)s AND status = 'running'
 
 -- name: runs
 -- The newest runs, newest first.
-SELECT id, status, started_at, finished_at, snapshot_at, error_message, figures
+SELECT id, status, started_at, finished_at, snapshot_at, error_message, settings, figures
 FROM precalc_runs ORDER BY id DESC LIMIT %(limit)s
 
 -- name: shown_run
 -- The run whose graph is shown.
-SELECT id, status, started_at, finished_at, snapshot_at, error_message, figures
+SELECT id, status, started_at, finished_at, snapshot_at, error_message, settings, figures
 FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
 
 -- name: limit_lock_waits

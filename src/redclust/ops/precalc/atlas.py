@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from redclust import __version__
-from redclust.graph.communities import Communities, detect, modularity
 from redclust.graph.labels import community_labels
-from redclust.graph.layout import place, user_positions
 from redclust.graph.overlap import shared_users
 from redclust.graph.weights import lift_bound
 from redclust.graph.worker import run_in_worker
 from redclust.ops.precalc.snapshot import People
+
+# igraph takes longer to import than the rest together: only what computes with it does.
+if TYPE_CHECKING:
+    from redclust.graph.communities import Communities
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -103,6 +106,8 @@ def find_communities(
     n: int, pairs: Pairs, *, seed: int, previous: Int32Array | None, progress: Callable[[float], None]
 ) -> Communities:
     """Communities of all close pairs, from the previous ones on if there are any; in a worker process."""
+    from redclust.graph.communities import detect
+
     return run_in_worker(detect, n, *_edges(pairs), seed=seed, previous=previous, progress=progress)
 
 
@@ -110,18 +115,24 @@ def place_subreddits(
     n: int, pairs: Pairs, communities: Communities, *, seed: int, progress: Callable[[float], None]
 ) -> Places:
     """The map of the subreddits; in a worker process."""
+    from redclust.graph.layout import place
+
     position = run_in_worker(place, n, *_edges(pairs), communities, seed=seed, progress=progress)
     return Places(communities.upper, _rounded(position))
 
 
 def modularity_of(pairs: Pairs, community: Int32Array) -> float:
     """Weighted modularity over the close pairs; 0 without any."""
+    from redclust.graph.communities import modularity
+
     source, target, weight = _edges(pairs)
     return modularity(community, source, target, weight)
 
 
 def place_users(people: People, places: Places) -> UserPlaces:
     """Users at the middle of their subreddits, by activity; linear but for one sort of the memberships."""
+    from redclust.graph.layout import user_positions
+
     n_users = len(people.user_ids)
     position = user_positions(people.users, people.subreddits, people.activity, places.position, n_users)
     n_communities = int(places.community.max(initial=-1)) + 1

@@ -27,6 +27,7 @@ class Run:
     finished_at: datetime | None
     snapshot_at: datetime | None
     error_message: str | None
+    settings: dict[str, Any]
     figures: Figures
 
     @property

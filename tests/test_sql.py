@@ -1,0 +1,283 @@
+"""Every query of the package is accepted by Postgres on the real schema, and every index is needed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, LiteralString, cast
+
+import psycopg
+import pytest
+from psycopg import sql as composed
+
+import redclust
+from redclust import sql
+from redclust.db.connect import Connection, Connector
+from redclust.db.session import Database
+from redclust.sql import Query
+
+SOURCES = Path(redclust.__file__).parent
+AREAS = sorted(file.stem for file in (SOURCES / "sql").glob("*.sql"))
+
+#: What stands for an identifier in a query; another one by its query's name.
+TABLE = "graph_nodes"
+IDENTIFIERS = {
+    ("benchmark", "create_database"): "test_sql_throw_away",
+    ("benchmark", "drop_database"): "test_sql_throw_away",
+    ("db", "keep_setting"): "work_mem",
+}
+#: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
+NUMBERS = {("import", "merge_interactions"): "file_id"}
+#: Of the area `older` these work on our tables, the others on the older system's.
+ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
+#: Not inside a transaction.
+ALONE = re.compile(r"(VACUUM|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX)\b")
+UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER)\b")
+EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
+
+
+def parameters(one: Query) -> dict[str, Any] | None:
+    """A NULL for each parameter; None where the statement has none, as it is run then."""
+    names = set(re.findall(r"%\((\w+)\)s", one.text))
+    number = NUMBERS.get((one.area, one.name))
+    return {name: 1 if name == number else None for name in names} or None
+
+
+def statement(one: Query) -> composed.Composed:
+    names = set(re.findall(r"(?<!\{)\{(\w+)\}", one.text))
+    identifier = composed.Identifier(IDENTIFIERS.get((one.area, one.name), TABLE))
+    # Composing would take braces of other kinds (arrays as '{}') for its own.
+    if not names:
+        return composed.Composed([composed.SQL(one.text.replace("{", "{{").replace("}", "}}")).format()])
+    return composed.SQL(one.text).format(**dict.fromkeys(names, identifier))
+
+
+def check(connection: Connection, one: Query) -> None:
+    """Plan the statement, or where it has no plan run it on empty tables and take it back."""
+    text, values = statement(one), parameters(one)
+    if one.text.startswith("COPY"):
+        with connection.cursor() as cursor, cursor.copy(text) as copy:
+            if "FROM STDIN" in one.text:
+                copy.write(EMPTY_BINARY_COPY)
+            else:
+                assert list(copy) is not None
+    elif UTILITY.match(one.text):
+        connection.execute(text, values)
+    else:
+        connection.execute(composed.SQL("EXPLAIN ") + text, values)
+
+
+def fits(connection: Connection, one: Query) -> str | None:
+    """What Postgres has against a query; temporary tables stay for the queries that stand below."""
+    try:
+        if ALONE.match(one.text):
+            connection.commit()
+            connection.autocommit = True
+            connection.execute(statement(one), parameters(one))
+            connection.autocommit = False
+        elif one.text.startswith("CREATE TEMPORARY"):
+            check(connection, one)
+            # Rows vanish at the end of the transaction, the tables of a run do not.
+            connection.commit()
+        else:
+            with connection.transaction(force_rollback=True):
+                check(connection, one)
+            connection.rollback()
+    except psycopg.Error as error:
+        connection.rollback()
+        connection.autocommit = False
+        return f"{one.area}.{one.name}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_query_fits_the_schema(
+    area: str, database: Database, empty_database: Connector, pytestconfig: pytest.Config
+) -> None:
+    older = area == "older"
+    if older:
+        tables = (pytestconfig.rootpath / "tests" / "import_" / "older_schema.sql").read_text()
+        with empty_database.connect() as connection:
+            connection.execute(cast(LiteralString, tables))
+    with database.connect(bulk=True) as ours, empty_database.connect(bulk=True) as theirs:
+        ours.rollback()
+        theirs.rollback()
+        faults = [
+            fits(theirs if older and one.name not in ON_OUR_TABLES else ours, one)
+            for one in sql.area(area).values()
+            if (area, one.name) != ("db", "create_database")
+        ]
+    assert not [fault for fault in faults if fault]
+
+
+def test_the_embedded_database_is_made_by_its_query(database: Database) -> None:
+    """The one query that cannot run a second time: the server of the tests has that database."""
+    with (
+        database.connect(autocommit=True) as connection,
+        pytest.raises(psycopg.errors.DuplicateDatabase, match="reddit_cluster"),
+    ):
+        connection.execute(sql.query("db", "create_database"))
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_every_query_says_what_it_answers(area: str) -> None:
+    for one in sql.area(area).values():
+        assert one.comment.endswith("."), one.name
+        assert one.comment[0].isupper(), one.name
+        assert len(one.comment.split()) > 1, one.name
+
+
+def test_the_loader_refuses_what_has_no_comment_or_stands_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Folder:
+        text = ""
+
+        def joinpath(self, name: str) -> Folder:
+            return self
+
+        def read_text(self, encoding: str) -> str:
+            return self.text
+
+    folder = Folder()
+    monkeypatch.setattr(sql, "files", lambda package: folder)
+    uncommented = "-- name: one\nSELECT 1"
+    twice = "-- name: one\n-- A.\nSELECT 1\n-- name: one\n-- B.\nSELECT 2"
+    for number, text in enumerate((uncommented, twice, "-- name: one\n-- A.\n")):
+        folder.text = text
+        with pytest.raises(ValueError, match="one stands twice, or lacks its comment"):
+            sql.area(f"made up {number}")
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(SOURCES.rglob("*.py")):
+        yield path.relative_to(SOURCES), ast.parse(path.read_text())
+
+
+def strings(tree: ast.Module) -> Iterator[ast.Constant]:
+    """Every text of a module that is not a docstring."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body
+        if isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node
+
+
+def test_every_query_is_used() -> None:
+    """By its name, or by a pattern like f"copy_{kind}" that its name fits."""
+    names = {re.escape(str(text.value)) for _, tree in modules() for text in strings(tree)}
+    for _, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(p.value) if isinstance(p, ast.Constant) else "*" for p in node.values]
+                if re.fullmatch(r"\w+_\*\w*|\*_\w+", "".join(parts)):
+                    names.add("".join(parts).replace("*", r"\w+"))
+    used = re.compile("|".join(sorted(names)))
+    assert not [f"{area}.{name}" for area in AREAS for name in sql.area(area) if not used.fullmatch(name)]
+
+
+def test_no_sql_in_python() -> None:
+    looks_like_sql = re.compile(
+        r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|COPY|CREATE|DROP|ALTER|TRUNCATE|VACUUM|REINDEX"
+        r"|ANALYZE|EXPLAIN|LOCK|SET|BEGIN|COMMIT|ROLLBACK|GRANT|DO)\b(?!:)"
+    )
+    found = [
+        f"{path}:{text.lineno}: {text.value!r}"
+        for path, tree in modules()
+        for text in strings(tree)
+        if looks_like_sql.match(str(text.value)) and " " in str(text.value).strip()
+    ]
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+                continue
+            runs = node.func.attr in {"execute", "executemany", "copy", "stream", "SQL"}
+            if runs and isinstance(node.args[0], (ast.Constant, ast.JoinedStr, ast.BinOp)):
+                found.append(f"{path}:{node.lineno}: {ast.unparse(node)}")
+    assert not found
+
+
+#: Why each index is there: the constraint that it is, or a query that reads it (with its parameters).
+Reason = str | tuple[str, str, Mapping[str, Any]]
+INDEXES: dict[str, Reason] = {
+    "redclust_migrations_pkey": "a migration is recorded once",
+    "subreddits_pkey": "key",
+    "subreddits_name_key": ("import", "resolve_subreddits", {"names": "a"}),
+    "users_pkey": "key",
+    "users_name_key": ("import", "resolve_users", {"names": "a"}),
+    "posts_pkey": ("import", "known_posts", {"ids": [1]}),
+    "comments_pkey": ("import", "known_comments", {"ids": [1]}),
+    "import_files_pkey": "key",
+    "import_files_key": ("import", "find_file", {"fingerprint": "a", "filters": "b"}),
+    "imported_interactions_pkey": "a pair counts once in a file",
+    "crawl_jobs_pkey": "key",
+    "crawl_jobs_subreddit_key": "one job a subreddit",
+    "user_subreddit_activity_pkey": "a user is active in a subreddit once",
+    "subreddit_relationships_pkey": "two subreddits are related once in each direction",
+    "graph_communities_pkey": ("graph", "community", {"id": 1}),
+    "graph_nodes_pkey": ("graph", "node_by_id", {"id": "user_1"}),
+    "idx_graph_nodes_type": ("graph", "members", {"id": 1, "limit": 20}),
+    # The runbook's query; its plan is held in test_runbook_sql.py.
+    "idx_graph_nodes_val": "SELECT … FROM graph_nodes ORDER BY CAST(val AS NUMERIC) DESC LIMIT 20000",
+    "idx_graph_nodes_name": ("graph", "node_by_name", {"name": "a", "types": ["user"]}),
+    "graph_links_pkey": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
+    "idx_graph_links_target": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
+    "precalc_runs_pkey": ("graph", "shown_run", {}),
+}
+
+
+def test_every_index_is_a_constraint_or_read_by_a_query(database: Database) -> None:
+    with database.connect() as connection:
+        constraints = {
+            str(name)
+            for (name,) in connection.execute("SELECT conname FROM pg_constraint WHERE conindid <> 0")
+        }
+        unique = {
+            str(name)
+            for (name,) in connection.execute(
+                "SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indrelid IN "
+                "(SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)"
+            )
+        }
+        there = {
+            str(name)
+            for (name,) in connection.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public'")
+        }
+        assert there == set(INDEXES)
+        connection.execute(
+            "INSERT INTO graph_nodes (id, name, val, type) "
+            "SELECT 'user_' || n, 'name' || n, n, 'user' FROM generate_series(1, 3000) AS n"
+        )
+        connection.execute("ANALYZE graph_nodes")
+        connection.execute("SET enable_seqscan = off")
+        connection.execute("SET enable_bitmapscan = off")
+        for index, reason in INDEXES.items():
+            if isinstance(reason, str):
+                assert index in constraints | unique or reason.startswith("SELECT"), index
+                continue
+            area, name, values = reason
+            plan = connection.execute("EXPLAIN " + sql.query(area, name), values or None).fetchall()
+            assert index in "\n".join(str(line) for (line,) in plan), (index, plan)
+
+
+def test_no_index_is_the_beginning_of_another(database: Database) -> None:
+    """A shorter index with the same columns in front answers nothing that the longer one does not."""
+    with database.connect() as connection:
+        rows = connection.execute(
+            "SELECT indrelid::regclass::text, indexrelid::regclass::text, indisunique, array("
+            "    SELECT pg_get_indexdef(indexrelid, n, false) FROM generate_series(1, indnkeyatts) AS n) "
+            "FROM pg_index WHERE indrelid IN "
+            "(SELECT oid FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace)"
+        ).fetchall()
+    for table, index, is_unique, columns in rows:
+        for other_table, other, _, longer in rows:
+            if table == other_table and index != other and not is_unique:
+                assert longer[: len(columns)] != columns, f"{index} is the beginning of {other}"
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [m.version for m in sql.migrations()] == list(range(1, len(sql.migrations()) + 1))
