@@ -144,7 +144,8 @@ def test_a_row_that_another_writer_added_meanwhile_is_merged(database: Database,
         # A trigger stands for the other writer: it lets the row in just before the COPY's own.
         connection.execute("""
             CREATE FUNCTION meanwhile() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF pg_trigger_depth() = 1 AND NEW.body = 'comment 7' AND current_query() LIKE 'COPY comments%' THEN
+                IF pg_trigger_depth() = 1 AND NEW.body = 'comment 7'
+                   AND current_query() LIKE 'COPY comments%' THEN
                     INSERT INTO comments SELECT NEW.*;
                 END IF;
                 RETURN NEW;

@@ -26,8 +26,8 @@ def fingerprint(connector: Connector) -> list[tuple[object, ...]]:
     with connector.connect() as connection:
         return (
             connection.execute(
-                "SELECT relname, relfilenode, relnatts FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-                " ORDER BY relname"
+                "SELECT relname, relfilenode, relnatts FROM pg_class"
+                " WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
             ).fetchall()
             + connection.execute(
                 "SELECT (SELECT sum(hashtextextended(p::text || xmin::text, 0)) FROM posts p),"

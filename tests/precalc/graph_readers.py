@@ -73,9 +73,7 @@ class Poller:
 
 
 @contextmanager
-def slow_dump(
-    database: Database, tools: pgtools.Tools, *options: str
-) -> Generator[subprocess.Popen[bytes]]:
+def slow_dump(database: Database, tools: pgtools.Tools, *options: str) -> Generator[subprocess.Popen[bytes]]:
     """A pg_dump that has its snapshot and its locks, and cannot go on until somebody reads its output."""
     process = subprocess.Popen(
         [tools.path("pg_dump"), "-w", "--data-only", *options],

@@ -53,8 +53,7 @@ def test_three_swaps_with_readers_and_a_dump_in_the_way(
         with ExitStack() as stack:
             dump = stack.enter_context(slow_dump(database, tools))
             pollers = [
-                stack.enter_context(Poller(database, level, order).at_work())
-                for level, order in READERS
+                stack.enter_context(Poller(database, level, order).at_work()) for level, order in READERS
             ]
             done = redclust("precalc", "--format", "json", check=0)
             graphs.append(look(connection))

@@ -30,7 +30,7 @@ def command(
     ] = None,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Import Pushshift or Arctic Shift dumps (comments, submissions), or a CSV username,subreddit,interactions.
+    """Import Pushshift or Arctic Shift dumps, or a CSV of username,subreddit,interactions.
 
     A killed import goes on where it was; a file imported twice changes nothing. Lines that cannot be read go
     to a rejects file with line number and reason (exit 3); a truncated or corrupt file is said to be so (exit

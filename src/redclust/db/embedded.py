@@ -98,8 +98,10 @@ class Embedded:
         """
         users = _open_lock(self.layout.lock_file("users"))
         try:
-            fcntl.flock(users, fcntl.LOCK_SH)  # a keeper that is stopping the server is no user of it
-            fcntl.flock(users, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            if wait:
+                fcntl.flock(users, fcntl.LOCK_EX)
+            else:
+                _take_now(users)
             yield
         finally:
             os.close(users)
@@ -234,6 +236,21 @@ def _open_lock(path: Path) -> int:
         home = path.parent.stat()
         os.fchown(fd, home.st_uid, home.st_gid)
     return fd
+
+
+def _take_now(users: int) -> None:
+    """The exclusive lock unless a command holds it; a keeper that is stopping the server is waited for."""
+    for attempt in range(3):
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if attempt == 2:
+                raise
+            # A keeper may have come in between: to change a lock is to let it go first.
+            time.sleep(0.05)
+        else:
+            return
 
 
 @contextmanager

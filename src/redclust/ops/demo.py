@@ -124,7 +124,9 @@ def _make_room(output: Path, settings: DatabaseSettings) -> None:
                     own.stop()
                     shutil.rmtree(own.layout.server)
             except BlockingIOError:
-                raise Locked(f"a command uses the earlier demo in {output}", hint="wait until it ends") from None
+                raise Locked(
+                    f"a command uses the earlier demo in {output}", hint="wait until it ends"
+                ) from None
         shutil.rmtree(output)
     output.mkdir(parents=True, exist_ok=True)
     (output / _MARKER).touch()

@@ -23,7 +23,9 @@ def show(report: Report, out: Console) -> None:
 
 
 def _compare(comparison: Comparison, rows_per_s: dict[str, float], out: Console) -> None:
-    shown = table("side", "median s", "min s", "max s", "rows/s", right=("median s", "min s", "max s", "rows/s"))
+    shown = table(
+        "side", "median s", "min s", "max s", "rows/s", right=("median s", "min s", "max s", "rows/s")
+    )
     for side in (comparison.measured, comparison.baseline):
         runs = side.runs_s
         times = [f"{t:.3f}" for t in (side.median_s, min(runs), max(runs))]

@@ -76,9 +76,7 @@ def minimum_shared_users(named: int | None, memberships: int) -> int:
     return named or (2 if memberships < _FEW_MEMBERSHIPS else 3)
 
 
-def relate(
-    people: People, *, minimum: int, memory_bytes: int, progress: Callable[[float], None]
-) -> Pairs:
+def relate(people: People, *, minimum: int, memory_bytes: int, progress: Callable[[float], None]) -> Pairs:
     """Count who shares whom; costs as :func:`redclust.graph.overlap.shared_users`."""
     found = shared_users(
         people.users,
