@@ -13,7 +13,7 @@ class RedclustError(Exception):
     """A failure that was foreseen: printed as one line and one hint, never as a traceback."""
 
     exit_code: ClassVar[int] = 1
-    meaning: ClassVar[str] = "a bug in redclust"
+    meaning: ClassVar[str] = "a bug in redclust, or this machine failed it (disk, memory)"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -158,10 +158,17 @@ def start(
     run([*argv, "-l", str(log), *(["-o", options] if options else [])], account=account)
 
 
-def stop(tools: Tools, data_dir: Path, *, account: Account | None, timeout_s: float = 120) -> None:
-    """Stop the server: sessions are ended, nothing is lost (Postgres' *fast* shutdown)."""
-    argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-m", "fast", f"-t{timeout_s:.0f}"]
-    run([*argv, "-D", str(data_dir)], account=account)
+def stop(tools: Tools, data_dir: Path, *, account: Account | None, timeout_s: float = 60) -> None:
+    """Stop the server: sessions are ended, nothing is lost (Postgres' *fast* shutdown).
+
+    A server that is recovering from a crash may never finish that one: it is then stopped at once
+    (*immediate*), and the next start recovers what was committed.
+    """
+    argv = [tools.path("pg_ctl"), "stop", "-w", "-s", f"-t{timeout_s:.0f}", "-D", str(data_dir)]
+    try:
+        run([*argv, "-m", "fast"], account=account)
+    except ToolError:
+        run([*argv, "-m", "immediate"], account=account)
 
 
 def spawn_keeper(
@@ -170,7 +177,7 @@ def spawn_keeper(
     """Start the process that stops the server when no command uses it any more (``db/keeper.py``)."""
     keeper = Path(__file__).parent / "db" / "keeper.py"
     run_as = f"{account.uid}:{account.gid}" if account else "-"
-    stop_argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-m", "fast", "-t120", "-D", str(data_dir)]
+    stop_argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-D", str(data_dir)]
     subprocess.Popen(
         [
             sys.executable,

@@ -244,3 +244,27 @@ def test_a_filter_that_one_file_has_no_column_for_spoils_only_that_file(
     assert "edges.csv: not imported" in done.stdout
     assert count(database, "SELECT count(*) FROM comments") == 5
     assert count(database, "SELECT count(*) FROM imported_interactions") == 0
+
+
+def test_two_csvs_with_the_same_beginning_are_two_files(database: Database, tmp_path: Path) -> None:
+    same = "username,subreddit,interactions\n" + "".join(f"user{i},sub{i % 9},2\n" for i in range(600))
+    first, second = tmp_path / "march.csv", tmp_path / "april.csv"
+    first.write_text(same + "zed,golang,3\n")
+    second.write_text(same + "zed,golang,4\n")
+    for paths in ((first, second), (second, first)):
+        assert load(database, *paths, rejects=tmp_path).ok
+        assert count(database, "SELECT sum(n) FROM imported_interactions") == 2 * 600 * 2 + 7
+    assert count(database, "SELECT count(*) FROM import_files") == 2
+
+
+def test_a_csv_that_was_cut_and_then_came_whole_counts_once(database: Database, tmp_path: Path) -> None:
+    text = "username,subreddit,interactions\n" + "".join(
+        f"u{i * 7919},s{i % 9},{i + 1}\n" for i in range(5000)
+    )
+    whole = zstandard.ZstdCompressor(write_checksum=True).compress(text.encode())
+    cut, path = tmp_path / "cut.csv.zst", tmp_path / "edges.csv.zst"
+    cut.write_bytes(whole[: len(whole) * 3 // 4])
+    path.write_bytes(whole)
+    assert load(database, cut, rejects=tmp_path, batch_rows=500).exit_code == 16
+    assert load(database, path, rejects=tmp_path, batch_rows=500).ok
+    assert count(database, "SELECT sum(n) FROM imported_interactions") == 5000 * 5001 // 2

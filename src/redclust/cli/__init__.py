@@ -32,6 +32,7 @@ def main() -> NoReturn:
         print(f"redclust {__version__}")  # noqa: T201 - before anything is imported: it must be quick
         sys.exit(0)
     signal.signal(signal.SIGTERM, _terminate)
+    _open_standard_streams()
     verbosity = sum(a.count("v") for a in arguments if _VERBOSE.fullmatch(a))
     try:
         from redclust.cli.app import app
@@ -52,6 +53,17 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last place where one can be put in words
         _fail(_foreseen(error), verbosity)
     sys.exit(0)
+
+
+def _open_standard_streams() -> None:
+    """Where the caller closed one (``>&-``), a file or socket of ours would get its number."""
+    for number, stream in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, stream) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, stream, os.fdopen(number, "r" if number == 0 else "w"))
 
 
 def _broken_pipe(error: BrokenPipeError, ended: BaseException, verbosity: int) -> NoReturn:
@@ -76,12 +88,12 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _global_options_first(arguments: list[str]) -> list[str]:
-    """``redclust precalc --quiet`` is ``redclust --quiet precalc``; what follows ``--`` is left alone."""
+    """``redclust precalc --quiet`` is ``redclust --quiet precalc``; what is psql's is left alone."""
     first: list[str] = []
     rest: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        if argument == "--":
+        if argument == "--" or (argument == "psql" and rest == ["db"]):
             rest += [argument, *remaining]
         elif argument.split("=", 1)[0] in GLOBAL_OPTIONS and argument.startswith("--") and "=" in argument:
             first.append(argument)

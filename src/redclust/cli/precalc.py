@@ -8,7 +8,7 @@ import typer
 
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
-app = typer.Typer(help="Compute the map and swap it in.")
+app = typer.Typer()
 
 
 @app.callback(invoke_without_command=True)

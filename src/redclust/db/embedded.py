@@ -40,7 +40,15 @@ class Embedded:
     def target(self) -> Target:
         """How libpq reaches it; the socket's directory is closed to other users."""
         conninfo = make_conninfo(
-            host=str(self.layout.socket_dir()), port=_PORT, user=SUPERUSER, dbname=DATABASE
+            host=str(self.layout.socket_dir()),
+            port=_PORT,
+            user=SUPERUSER,
+            dbname=DATABASE,
+            # Said although they are the defaults: libpq would take them from PGOPTIONS and its like.
+            options="",
+            target_session_attrs="any",
+            require_auth="",
+            client_encoding="UTF8",
         )
         return Target(conninfo, embedded=True, source=str(self.layout.home))
 

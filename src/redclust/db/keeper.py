@@ -2,7 +2,7 @@
 
 A program of its own (standard library only): every command holds a shared lock on the
 users file, which the kernel releases also after SIGKILL; this process waits for the exclusive one, which
-it gets when nobody is left, and becomes ``pg_ctl stop`` while it holds it, so that a command that starts
+it gets when nobody is left, and runs ``pg_ctl stop`` while it holds it, so that a command that starts
 meanwhile waits until the server is down and starts it anew.
 """
 
@@ -15,6 +15,7 @@ import sys
 def main() -> None:
     users_fd, keeper_fd = int(sys.argv[1]), int(sys.argv[2])
     marker, run_as, stop_argv = sys.argv[3], sys.argv[4], sys.argv[5:]
+    modes = (["-m", "fast", "-t60"], ["-m", "immediate", "-t60"])
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:
@@ -26,13 +27,26 @@ def main() -> None:
     fcntl.flock(keeper_fd, fcntl.LOCK_UN)
     if os.path.exists(marker):  # noqa: PTH110 - pathlib costs a third of this process' start
         return  # `db start`: the server stays
-    os.set_inheritable(users_fd, True)
     if run_as != "-":  # pg_ctl refuses to run as root
         uid, gid = map(int, run_as.split(":"))
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    os.execv(stop_argv[0], stop_argv)  # noqa: S606 - no shell is the point
+    for mode in modes:
+        # A server that is recovering from a crash (a full disk) may never finish a fast shutdown; the next
+        # start recovers from an immediate one.
+        if run([*stop_argv, *mode]) == 0:
+            return
+
+
+def run(argv: list[str]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.execv(argv[0], argv)  # noqa: S606 - no shell is the point
+        finally:
+            os._exit(127)
+    return os.waitpid(pid, 0)[1]
 
 
 if __name__ == "__main__":

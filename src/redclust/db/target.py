@@ -31,10 +31,10 @@ class Target:
     source: str
 
     def parameters(self) -> dict[str, str]:
-        """libpq's parameters, those of the environment included, the password excluded."""
-        named = {k: str(v) for k, v in conninfo_to_dict(self.conninfo).items() if k != "password"}
+        """libpq's parameters, those of the environment included, every password excluded."""
+        named = {k: str(v) for k, v in conninfo_to_dict(self.conninfo).items() if "password" not in k}
         if self.embedded:
-            return named
+            return {k: v for k, v in named.items() if k in ("host", "port", "user", "dbname")}
         environment = {
             "host": os.environ.get("PGHOST") or os.environ.get("PGHOSTADDR"),
             "port": os.environ.get("PGPORT"),

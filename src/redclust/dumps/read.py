@@ -22,7 +22,16 @@ from redclust.dumps.source import Format, Source, open_source
 from redclust.dumps.submissions import SubmissionRows
 from redclust.errors import ArtefactUnusable, UsageError
 
-__all__ = ["Damaged", "Filters", "Head", "ResumeMismatch", "fingerprint", "read", "read_source"]
+__all__ = [
+    "Damaged",
+    "Filters",
+    "Head",
+    "ResumeMismatch",
+    "begins_with",
+    "fingerprint",
+    "read",
+    "read_source",
+]
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 32 * 1024 * 1024
@@ -109,6 +118,16 @@ def fingerprint(path: Path) -> str:
     """
     with open_source(path) as source:
         return _Opening(source).fingerprint()
+
+
+def begins_with(path: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the content before ``checkpoint`` is the beginning of this file. Decompresses that much."""
+    with open_source(path) as source:
+        try:
+            _resumed(source.chunks(), checkpoint, source.name)
+        except ResumeMismatch:
+            return False
+    return True
 
 
 class _Opening:

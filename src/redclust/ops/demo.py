@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from redclust.config import DatabaseSettings, Settings
 from redclust.db import embedded, session
 from redclust.db.session import Database
 from redclust.dumps.read import Filters
-from redclust.errors import Locked, Refused
+from redclust.errors import Locked, RedclustError, Refused
 from redclust.graph.agreement import adjusted_mutual_information, adjusted_rand
 from redclust.ops import import_, precalc
 from redclust.ops.graph.map import draw_map
@@ -56,13 +57,34 @@ class DemoReport(Report):
 
 
 def run(output: Path, settings: Settings, progress: Progress) -> DemoReport:
+    """See :func:`_run`; one demo works on a directory at a time.
+
+    Raises:
+        Locked: another demo works on ``output``, or a command uses its database.
+        Refused: ``output`` holds something that is not a demo's.
+    """
+    if output.exists() and not (output / _MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
+        raise Refused(
+            f"{output} is there already and is not a demo's directory",
+            hint="redclust demo --output DIR with a new directory",
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    with (output / _MARKER).open("a") as marker:
+        try:
+            fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(f"another demo works on {output}", hint="wait until it ends") from None
+        return _run(output, settings, progress)
+
+
+def _run(output: Path, settings: Settings, progress: Progress) -> DemoReport:
     """Generate a world, import its dump, compute its map, and compare with what was planted.
 
     ``output`` receives ``home`` (the database), the two dumps and ``map.svg``; an earlier demo there is
     replaced.
 
     Raises:
-        Refused: ``output`` holds something that is not a demo's.
+        RedclustError: a step did not come to a good end.
     """
     started = time.monotonic()
     plain = DatabaseSettings(bin_dir=settings.database.bin_dir)
@@ -83,9 +105,12 @@ def run(output: Path, settings: Settings, progress: Progress) -> DemoReport:
             rejects_dir=home / "rejects",
             progress=progress,
         )
-        precalc.run(database, settings.precalc, progress)
+        computed = precalc.run(database, settings.precalc, progress)
         picture = output / "map.svg"
-        draw_map(database, picture, progress)
+        drawn = draw_map(database, picture, progress)
+        for step, report in (("import", imported), ("precalc", computed), ("graph map", drawn)):
+            if not report.ok:
+                raise RedclustError(f"the demo's {step} did not come to a good end: {report}")
         found = _found(database)
     rows = {one.kind: one.rows_read for one in imported.files}
     # A planted subreddit that the map lost counts against it; hubs were planted nowhere.
@@ -109,14 +134,9 @@ def run(output: Path, settings: Settings, progress: Progress) -> DemoReport:
 
 
 def _make_room(output: Path, settings: DatabaseSettings) -> None:
-    if output.exists() and not (output / _MARKER).exists():
-        if not output.is_dir() or any(output.iterdir()):
-            raise Refused(
-                f"{output} is there already and is not a demo's directory",
-                hint="redclust demo --output DIR with a new directory",
-            )
-    elif output.exists():
-        home = output / "home"
+    """Remove what an earlier demo left, its server first."""
+    home = output / "home"
+    if home.exists():
         if (home / "postgres").exists():
             own = embedded.locate(home, settings)
             try:
@@ -127,9 +147,7 @@ def _make_room(output: Path, settings: DatabaseSettings) -> None:
                 raise Locked(
                     f"a command uses the earlier demo in {output}", hint="wait until it ends"
                 ) from None
-        shutil.rmtree(output)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / _MARKER).touch()
+        shutil.rmtree(home)
 
 
 def _found(database: Database) -> dict[str, tuple[int, str]]:

@@ -191,10 +191,12 @@ WITH merged AS (
 )
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged
 
--- name: find_file
--- An earlier import of this content with these filters.
-SELECT id, state, offset_bytes, line, crc32, read_bytes, rejects_path, rejects_bytes
-FROM import_files WHERE fingerprint = %(fingerprint)s AND filters = %(filters)s
+-- name: find_files
+-- Earlier imports, with whatever filters, of files that begin like this one; a number tells them apart.
+SELECT id, fingerprint, filters, kind, state, offset_bytes, line, crc32, read_bytes, rejects_path, rejects_bytes
+FROM import_files
+WHERE starts_with(fingerprint, %(fingerprint)s)
+ORDER BY filters = %(filters)s DESC, id
 
 -- name: begin_file
 -- A file's import begins, or begins again from its start.

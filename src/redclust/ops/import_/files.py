@@ -12,7 +12,7 @@ from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.dumps.read import Filters, ResumeMismatch
 from redclust.errors import ArtefactUnusable
-from redclust.ops.import_.one import FileResult, OneImport
+from redclust.ops.import_.one import FileResult, OneImport, Place
 from redclust.ops.import_.reader import batches
 from redclust.report import Progress, Report
 from redclust.sql import query
@@ -70,11 +70,12 @@ def import_files(
 
 
 def _import(one: OneImport, name: str, path: Path | None, batch_rows: int) -> FileResult:
-    resume = one.checkpoint(path) if path else None
+    place = one.place(path) if path else Place()
     try:
-        with batches(path, one.filters, resume=resume, batch_rows=batch_rows) as items:
-            return one.run(name, items, resumed=resume)
+        with batches(path, one.filters, resume=place.resume, batch_rows=batch_rows) as items:
+            return one.run(name, items, place=place)
     except ResumeMismatch:
-        # Its beginning is that of a file seen before, but not all of it: it is read as a new one.
+        # Its beginning is that of a dump seen before, but not all of it: it is read from its start.
+        again = Place(place.identity)
         with batches(path, one.filters, resume=None, batch_rows=batch_rows) as items:
-            return one.run(name, items, resumed=None)
+            return one.run(name, items, place=again)

@@ -18,7 +18,7 @@ from redclust.dumps.read import Filters, Head, read_source
 from redclust.dumps.source import Source
 from redclust.errors import SchemaMismatch, UsageError
 from redclust.ops.import_.files import ImportReport
-from redclust.ops.import_.one import FileResult, OneImport
+from redclust.ops.import_.one import FileResult, OneImport, Place
 from redclust.ops.import_.prepared import Prepared, prepared
 from redclust.report import Progress
 from redclust.sql import query
@@ -62,7 +62,7 @@ def import_older_system(
                 one = OneImport(connection, filters, rejects_dir, progress, task)
                 if _one(old, f"has_{table}"):
                     results.append(
-                        one.run(table, _read(old, table, source, filters, batch_rows), resumed=None)
+                        one.run(table, _read(old, table, source, filters, batch_rows), place=Place())
                     )
         if filters == Filters():
             results.append(

@@ -12,7 +12,8 @@ import orjson
 
 from redclust.db.connect import Connection
 from redclust.dumps.batches import Checkpoint
-from redclust.dumps.read import Filters, Head, ResumeMismatch, fingerprint
+from redclust.dumps.kinds import Kind
+from redclust.dumps.read import Filters, Head, ResumeMismatch, begins_with, fingerprint
 from redclust.dumps.rejects import RejectsFile
 from redclust.errors import ArtefactUnusable, UsageError
 from redclust.ops.import_.prepared import Prepared
@@ -45,14 +46,32 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """As which file an import is written down (empty: by its head's fingerprint), and where it goes on."""
+
+    identity: str = ""
+    resume: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Earlier:
-    """What an earlier import of the same content left behind."""
+    """What an earlier import of the same beginning left behind."""
 
     id: int
+    identity: str
+    filters: str
+    kind: str
     state: str
     checkpoint: Checkpoint
     rejects: Path
     rejects_bytes: int
+
+    def resume(self, filters: str) -> Checkpoint | None:
+        """Where it was killed or met damage; None where it is to be read from its start."""
+        if self.filters != filters or self.state not in ("running", "damaged") or not self.checkpoint.line:
+            return None
+        # The first part's rejects are gone: read it again rather than lose them.
+        return None if self.rejects_bytes and not self.rejects.is_file() else self.checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +96,31 @@ class OneImport:
         self._task = task
         self.filters = filters
 
-    def checkpoint(self, path: Path) -> Checkpoint | None:
-        """Where an import of this content, with these filters, was killed or met damage."""
-        try:
-            earlier = self._earlier(fingerprint(path))
-        except ArtefactUnusable:
-            return None  # the reading itself will say what is wrong
-        if earlier is None or earlier.state not in ("running", "damaged") or not earlier.checkpoint.line:
-            return None
-        if earlier.rejects_bytes and not earlier.rejects.is_file():
-            return None  # the first part's rejects are gone: read it again rather than lose them
-        return earlier.checkpoint
+    def place(self, path: Path) -> Place:
+        """Whether this file, with these filters, has been imported before, and how far.
 
-    def run(self, name: str, items: Iterator[Head | Prepared], *, resumed: Checkpoint | None) -> FileResult:
+        Files may share their beginning. Rows of dumps say themselves what they are; of interactions a file
+        counts as one seen before only if all that was read of that one is in it, which costs a
+        decompression.
+        """
+        try:
+            start = fingerprint(path)
+        except ArtefactUnusable:
+            return Place()  # the reading itself will say what is wrong
+        seen = self._earlier(start)
+        for earlier in seen:
+            if earlier.kind != Kind.INTERACTIONS.value or begins_with(path, earlier.checkpoint):
+                return Place(earlier.identity, earlier.resume(_key(self.filters)))
+        return Place(f"{start}-{len({e.identity for e in seen}) + 1}" if seen else start)
+
+    def run(self, name: str, items: Iterator[Head | Prepared], *, place: Place) -> FileResult:
         """Write a head's batches to the end of the file, however it ends.
 
         Raises:
             ResumeMismatch: the file is not the one of the checkpoint; nothing has been written.
         """
         started = time.monotonic()
+        resumed = place.resume
         head: Head | None = None
         begun: _Begun | None = None
         written, rows, problem = Written(), 0, ""
@@ -104,7 +129,7 @@ class OneImport:
         try:
             for item in items:
                 if isinstance(item, Head):
-                    head, begun = item, self._begin(name, item, resumed)
+                    head, begun = item, self._begin(name, item, place)
                 elif begun is not None:
                     written += self._write(begun, item)
                     rows += item.batch.rows_read
@@ -134,35 +159,35 @@ class OneImport:
             problem=problem,
         )
 
-    def _earlier(self, content: str) -> _Earlier | None:
-        values = {"fingerprint": content, "filters": _key(self.filters)}
-        row = self._connection.execute(query("import", "find_file"), values).fetchone()
-        if row is None:
-            return None
-        identity, state, offset, line, crc32, read_bytes, rejects, rejects_bytes = row
-        return _Earlier(
-            identity, state, Checkpoint(offset, line, crc32, read_bytes), Path(rejects), rejects_bytes
-        )
+    def _earlier(self, start: str) -> list[_Earlier]:
+        """Imports of files that begin like this one, those with these filters first."""
+        values = {"fingerprint": start, "filters": _key(self.filters)}
+        return [
+            _Earlier(row[0], row[1], row[2], row[3], row[4], Checkpoint(*row[5:9]), Path(row[9]), row[10])
+            for row in self._connection.execute(query("import", "find_files"), values)
+        ]
 
-    def _begin(self, name: str, head: Head, resumed: Checkpoint | None) -> _Begun:
-        earlier = self._earlier(head.fingerprint)
-        if resumed is not None and earlier is not None:
+    def _begin(self, name: str, head: Head, place: Place) -> _Begun:
+        content = place.identity or head.fingerprint
+        same = (content, _key(self.filters))
+        earlier = next((e for e in self._earlier(head.fingerprint) if (e.identity, e.filters) == same), None)
+        if place.resume is not None and earlier is not None:
             rejects, identity = RejectsFile(earlier.rejects), earlier.id
             rejects.truncate_to(earlier.rejects_bytes)
-            self._progress.say(f"{name}: goes on after line {resumed.line:,}")
+            self._progress.say(f"{name}: goes on after line {place.resume.line:,}")
         else:
             stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
             plain = name.replace(" ", "_").replace("/", "_")
             rejects = RejectsFile(self._rejects_dir / f"{plain}-{stamp}-{head.fingerprint[:8]}.jsonl")
             values = {
-                "fingerprint": head.fingerprint,
+                "fingerprint": content,
                 "filters": _key(self.filters),
                 "name": name,
                 "kind": head.kind.value,
                 "rejects_path": str(rejects.path),
             }
             identity = _one(self._connection.execute(query("import", "begin_file"), values).fetchone())
-        values = {"fingerprint": head.fingerprint}
+        values = {"fingerprint": content}
         first = self._connection.execute(query("import", "interactions_file"), values).fetchone()
         return _Begun(identity, _one(first), rejects)
 
