@@ -212,7 +212,7 @@ INDEXES: dict[str, Reason] = {
     "posts_pkey": ("import", "known_posts", {"ids": [1]}),
     "comments_pkey": ("import", "known_comments", {"ids": [1]}),
     "import_files_pkey": "key",
-    "import_files_key": ("import", "find_file", {"fingerprint": "a", "filters": "b"}),
+    "import_files_key": "a file is imported once with the same filters",
     "imported_interactions_pkey": "a pair counts once in a file",
     "crawl_jobs_pkey": "key",
     "crawl_jobs_subreddit_key": "one job a subreddit",
