@@ -75,7 +75,7 @@ CREATE TABLE import_files (
     started_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz
 );
--- A file is found again by its content and the filters it was read with.
+-- One row a file and its filters.
 CREATE UNIQUE INDEX import_files_key ON import_files (fingerprint, filters);
 
 CREATE TABLE imported_interactions (
