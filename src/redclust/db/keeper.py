@@ -10,10 +10,15 @@ import fcntl
 import os
 import signal
 import sys
+import time
+
+#: So long after this process began, the server that it keeps has its pid file or never will.
+START_S = 5.0
 
 
 def main() -> None:
     users_fd, keeper_fd = int(sys.argv[1]), int(sys.argv[2])
+    began = time.monotonic()
     marker, run_as, stop_argv = sys.argv[3], sys.argv[4], sys.argv[5:]
     modes = (["-m", "fast", "-t60"], ["-m", "immediate", "-t60"])
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -32,11 +37,16 @@ def main() -> None:
         os.setgroups([])
         os.setgid(gid)
         os.setuid(uid)
-    for mode in modes:
-        # A server that is recovering from a crash (a full disk) may never finish a fast shutdown; the next
-        # start recovers from an immediate one.
-        if run([*stop_argv, *mode]) == 0:
+    while True:
+        for mode in modes:
+            # A server that is recovering from a crash (a full disk) may never finish a fast shutdown; the
+            # next start recovers from an immediate one.
+            if run([*stop_argv, *mode]) == 0:
+                return
+        # A command that was killed while it started the server: pg_ctl goes on without it for a moment.
+        if time.monotonic() - began > START_S:
             return
+        time.sleep(0.1)
 
 
 def run(argv: list[str]) -> int:
