@@ -37,7 +37,7 @@ def value(loaded: Loaded, key: str) -> object:
 
 def test_the_example_is_the_defaults(pytestconfig: pytest.Config, tmp_path: Path) -> None:
     text = (pytestconfig.rootpath / "config.example.yaml").read_text()
-    assert text == config.example(), "write it anew: redclust config init config.example.yaml"
+    assert text == config.example(), "remove it, then: redclust config init config.example.yaml"
     assert load(file=written(tmp_path / "example.yaml", text)).settings == Settings()
     keys = {f"{section}.{key}" for section, model in config.sections().items() for key in model.model_fields}
     named = {f"{section}.{key}" for section, keys in yaml.safe_load(text).items() for key in keys}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, LiteralString, cast
 
@@ -21,19 +22,21 @@ from redclust.sql import Query
 SOURCES = Path(redclust.__file__).parent
 AREAS = sorted(file.stem for file in (SOURCES / "sql").glob("*.sql"))
 
-#: What stands for an identifier in a query; another one by its query's name.
-TABLE = "graph_nodes"
-IDENTIFIERS = {
-    ("benchmark", "create_database"): "test_sql_throw_away",
-    ("benchmark", "drop_database"): "test_sql_throw_away",
-    ("db", "keep_setting"): "work_mem",
+#: What stands for an identifier in a query, by the name of the placeholder or by the query's name.
+IDENTIFIERS: dict[str, str] = {
+    "table": "graph_nodes",
+    "name": "graph_nodes",
+    "changes": "nodes_changes",
+    "benchmark.create_database": "test_sql_throw_away",
+    "benchmark.drop_database": "test_sql_throw_away",
+    "db.keep_setting": "work_mem",
 }
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("import", "merge_interactions"): "file_id"}
 #: Of the area `older` these work on our tables, the others on the older system's.
 ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
-#: Not inside a transaction.
-ALONE = re.compile(r"(VACUUM|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX)\b")
+#: Not inside a transaction, or only at its beginning.
+ALONE = re.compile(r"(VACUUM|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX|SET TRANSACTION)\b")
 UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER)\b")
 EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
@@ -47,11 +50,11 @@ def parameters(one: Query) -> dict[str, Any] | None:
 
 def statement(one: Query) -> composed.Composed:
     names = set(re.findall(r"(?<!\{)\{(\w+)\}", one.text))
-    identifier = composed.Identifier(IDENTIFIERS.get((one.area, one.name), TABLE))
     # Composing would take braces of other kinds (arrays as '{}') for its own.
     if not names:
         return composed.Composed([composed.SQL(one.text.replace("{", "{{").replace("}", "}}")).format()])
-    return composed.SQL(one.text).format(**dict.fromkeys(names, identifier))
+    own = IDENTIFIERS.get(f"{one.area}.{one.name}")
+    return composed.SQL(one.text).format(**{n: composed.Identifier(own or IDENTIFIERS[n]) for n in names})
 
 
 def check(connection: Connection, one: Query) -> None:
@@ -69,25 +72,15 @@ def check(connection: Connection, one: Query) -> None:
         connection.execute(composed.SQL("EXPLAIN ") + text, values)
 
 
-def fits(connection: Connection, one: Query) -> str | None:
+def fits(connection: Connection, alone: Connection, one: Query) -> str | None:
     """What Postgres has against a query; temporary tables stay for the queries that stand below."""
     try:
         if ALONE.match(one.text):
-            connection.commit()
-            connection.autocommit = True
-            connection.execute(statement(one), parameters(one))
-            connection.autocommit = False
-        elif one.text.startswith("CREATE TEMPORARY"):
-            check(connection, one)
-            # Rows vanish at the end of the transaction, the tables of a run do not.
-            connection.commit()
+            alone.execute(statement(one), parameters(one))
         else:
-            with connection.transaction(force_rollback=True):
+            with connection.transaction(force_rollback=not one.text.startswith("CREATE TEMPORARY")):
                 check(connection, one)
-            connection.rollback()
     except psycopg.Error as error:
-        connection.rollback()
-        connection.autocommit = False
         return f"{one.area}.{one.name}: {error}"
     return None
 
@@ -101,11 +94,16 @@ def test_every_query_fits_the_schema(
         tables = (pytestconfig.rootpath / "tests" / "import_" / "older_schema.sql").read_text()
         with empty_database.connect() as connection:
             connection.execute(cast(LiteralString, tables))
-    with database.connect(bulk=True) as ours, empty_database.connect(bulk=True) as theirs:
-        ours.rollback()
-        theirs.rollback()
+    with ExitStack() as stack:
+        # One transaction each, so that temporary tables of every kind stay; never committed.
+        ours, theirs = (
+            (stack.enter_context(d.connect()), stack.enter_context(d.connect(autocommit=True)))
+            for d in (database, empty_database)
+        )
+        for connection, _ in (ours, theirs):
+            stack.enter_context(connection.transaction(force_rollback=True))
         faults = [
-            fits(theirs if older and one.name not in ON_OUR_TABLES else ours, one)
+            fits(*(theirs if older and one.name not in ON_OUR_TABLES else ours), one)
             for one in sql.area(area).values()
             if (area, one.name) != ("db", "create_database")
         ]

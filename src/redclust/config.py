@@ -77,7 +77,7 @@ class PrecalcSettings(_Section):
         default=42, description="Seed of the community search: the same data and seed give the same map."
     )
     memory_mb: Annotated[int, Field(ge=16)] = Field(
-        default=256, description="MiB for the working blocks of the overlap computation."
+        default=256, description="MiB for counting shared users, and for each join on the server."
     )
     node_batch_size: Annotated[int, Field(ge=1)] = Field(
         default=50_000, description="Nodes per COPY block (GRAPH_NODE_BATCH_SIZE); bounds memory."

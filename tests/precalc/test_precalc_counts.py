@@ -64,6 +64,8 @@ def test_every_row_of_random_worlds(
     assert report.ok == bool(wanted.nodes)
     if report.ok:
         assert stored(connection) == wanted
+        lost = "SELECT count(*) FROM graph_nodes WHERE NOT (abs(pos_x) < 1e6 AND abs(pos_y) < 1e6) IS TRUE"
+        assert connection.execute(lost).fetchone() == (0,)
 
 
 def test_the_minimum_depends_on_how_much_there_is(put: Callable[..., None], compute: Compute) -> None:

@@ -26,7 +26,7 @@ def test_the_lines_of_the_runbook(put: Callable[..., None], redclust: Redclust) 
         f"Generated {sum(kind == 'user' for kind, _ in wanted.nodes)} user nodes",
         f"Created {len(wanted.links)} links",
         done.stdout.splitlines()[3],
-        "Left out 1 marked bots and 1 accounts in more than 100 subreddits: reader, spambot",
+        "Left out as bots: 1 marked, 1 in more than 100 subreddits (reader, spambot)",
         done.stdout.splitlines()[5],
         done.stdout.splitlines()[6],
     ]
@@ -97,7 +97,7 @@ def test_nobody_but_bots_leaves_the_graph_as_it_is(
     good = look(connection)
     put(World(comments=[("spambot", "topic0_1")], bots=frozenset({"spambot"})))
     done = redclust("precalc", check=3)
-    assert done.stdout.startswith("No subreddits found: all 1 active accounts count as bots")
+    assert done.stdout.startswith("No subreddits found: all active accounts count as bots")
     assert look(connection) == good
 
 
@@ -107,7 +107,7 @@ def test_status_tells_what_is_shown_and_what_failed(put: Callable[..., None], re
     lines = redclust("precalc", "status", check=0).stdout.splitlines()
     assert re.match(r"The graph shows the data of \d{4}(-\d\d){2} [\d:]{8} UTC \(run 1, comp", lines[0])
     assert re.match(r"\d+ subreddits, \d+ users, \d+ links, 3 communities; related from 2 shared", lines[1])
-    assert lines[2].startswith("Left out 1 marked bots")
+    assert lines[2].startswith("Left out as bots: 1 marked")
     put(World())
     redclust("precalc", check=3)
     status = redclust("precalc", "status", check=3).stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.precalc import Bots, Figures, PrecalcReport, PrecalcStatusReport, Run
+from redclust.ops.precalc import Figures, PrecalcReport, PrecalcStatusReport, Run
 from redclust.render.output import table
 from redclust.report import Report
 
@@ -35,9 +35,8 @@ def _precalc(report: PrecalcReport, out: Console) -> None:
 
 
 def _nothing(figures: Figures, out: Console) -> None:
-    bots = figures.bots.marked + figures.bots.over_cap
-    if bots:
-        out.print(f"No subreddits found: all {bots} active accounts count as bots")
+    if figures.bots.marked or figures.bots.over_cap:
+        out.print("No subreddits found: all active accounts count as bots")
         _left_out(figures, out)
         out.print("The cap is precalc.max_subreddits_per_user; the graph is as it was")
     else:
@@ -48,20 +47,13 @@ def _nothing(figures: Figures, out: Console) -> None:
 def _left_out(figures: Figures, out: Console) -> None:
     bots = figures.bots
     if bots.marked or bots.over_cap:
-        out.print(f"Left out {_bots(bots)}: {', '.join(bots.most_active)}{_more(bots)}")
+        more = ", …" if bots.marked + bots.over_cap > len(bots.most_active) else ""
+        out.print(
+            f"Left out as bots: {bots.marked} marked, {bots.over_cap} in more than "
+            f"{bots.max_subreddits_per_user} subreddits ({', '.join(bots.most_active)}{more})"
+        )
     if figures.dangling_rows:
         out.print(f"Left out {figures.dangling_rows} rows whose user or subreddit is not there")
-
-
-def _bots(bots: Bots) -> str:
-    return (
-        f"{bots.marked} marked bots and {bots.over_cap} accounts in more than "
-        f"{bots.max_subreddits_per_user} subreddits"
-    )
-
-
-def _more(bots: Bots) -> str:
-    return " …" if bots.marked + bots.over_cap > len(bots.most_active) else ""
 
 
 def _swapped(figures: Figures, out: Console) -> None:

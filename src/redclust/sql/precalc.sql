@@ -6,29 +6,32 @@
 -- name: stage_activity
 -- Who was active where, and how often: posts, comments and imported interactions.
 CREATE TEMPORARY TABLE new_activity AS
-SELECT user_id, subreddit_id, sum(n)::bigint AS activity_count
+SELECT user_id, subreddit_id, sum(n) AS activity_count
 FROM (
-    SELECT author_id AS user_id, subreddit_id, count(*) AS n FROM posts
-    WHERE NOT placeholder AND author_id IS NOT NULL
-    GROUP BY author_id, subreddit_id
+    SELECT author_id AS user_id, subreddit_id, 1 AS n FROM posts WHERE NOT placeholder AND author_id IS NOT NULL
     UNION ALL
-    SELECT author_id, subreddit_id, count(*) FROM comments
-    WHERE author_id IS NOT NULL
-    GROUP BY author_id, subreddit_id
+    SELECT author_id, subreddit_id, 1 FROM comments WHERE author_id IS NOT NULL
     UNION ALL
     SELECT user_id, subreddit_id, n FROM imported_interactions
 ) AS counted
 GROUP BY user_id, subreddit_id
 
 -- name: stage_users
--- The names of the active users, as of the same snapshot.
-CREATE TEMPORARY TABLE snapshot_users AS
-SELECT id, name, bot_reason FROM users WHERE id IN (SELECT user_id FROM new_activity)
+-- The names of users, as of the same snapshot.
+CREATE TEMPORARY TABLE snapshot_users AS SELECT id, name, bot_reason FROM users
 
 -- name: stage_subreddits
--- The names of the active subreddits, as of the same snapshot.
-CREATE TEMPORARY TABLE snapshot_subreddits AS
-SELECT id, name FROM subreddits WHERE id IN (SELECT subreddit_id FROM new_activity)
+-- The names of subreddits, as of the same snapshot.
+CREATE TEMPORARY TABLE snapshot_subreddits AS SELECT id, name FROM subreddits
+
+-- name: group_by_sorting
+-- Groups by the ten million are counted twice as fast from sorted rows as in a hash table that goes to disk; the
+-- planner, which has no figures for rows of several tables, takes the latter.
+SELECT set_config('enable_hashagg', 'off', true)
+
+-- name: use_memory
+-- What each sort of this session may hold, and half of what each hash table may.
+SELECT set_config('work_mem', %(work_mem)s, false)
 
 -- name: transaction_began_at
 -- When this transaction began: what was committed before, it sees.
@@ -46,15 +49,15 @@ FROM new_activity
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
 -- name: user_ids
--- The ids of the active users, packed, in the order of their names.
+-- The ids of users, packed, in the order of their names.
 SELECT string_agg(int4send(id), ''::bytea ORDER BY lower(name) COLLATE "C") FROM snapshot_users
 
 -- name: named_bots
--- The active users that are marked as bots.
+-- The users that are marked as bots.
 SELECT id FROM snapshot_users WHERE bot_reason IS NOT NULL
 
 -- name: subreddit_names
--- The active subreddits in the order of their names.
+-- The subreddits in the order of their names.
 SELECT id, name FROM snapshot_subreddits ORDER BY lower(name) COLLATE "C"
 
 -- name: user_names
@@ -112,41 +115,9 @@ FROM unnest(%(labels)s::text[], %(subreddits)s::integer[], %(users)s::integer[],
             %(pos_x)s::double precision[], %(pos_y)s::double precision[])
      WITH ORDINALITY AS c (label, subreddits, users, pos_x, pos_y, place)
 
--- name: stage_relationships
--- The relationships of the new graph, as they will stand: both directions.
-CREATE TEMPORARY TABLE new_relationships AS
-SELECT one AS source_subreddit_id, other AS target_subreddit_id, shared AS overlap_count, weight FROM staged_pairs
-UNION ALL
-SELECT other, one, shared, weight FROM staged_pairs
-
--- name: stage_nodes
--- The nodes of the new graph, as they will stand.
-CREATE TEMPORARY TABLE new_nodes AS
-SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type,
-       p.pos_x, p.pos_y, NULLIF(p.community_id, -1) AS community_id
-FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
-UNION ALL
-SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, NULLIF(p.community_id, -1)
-FROM placed_users AS p JOIN snapshot_users AS u USING (id)
-
--- name: stage_links
--- The links of the new graph, as they will stand: each once, the source first by text.
-CREATE TEMPORARY TABLE new_links AS
-SELECT LEAST(one, other) AS source, GREATEST(one, other) AS target, 'subreddit-subreddit' AS type,
-       shared::numeric AS val, weight
-FROM (
-    SELECT ('subreddit_' || one) COLLATE "C" AS one, ('subreddit_' || other) COLLATE "C" AS other, shared, weight
-    FROM staged_pairs
-) AS pairs
-UNION ALL
-SELECT 'subreddit_' || a.subreddit_id, 'user_' || a.user_id, 'user-subreddit', a.activity_count::numeric, NULL
-FROM new_activity AS a
-JOIN placed_users AS u ON u.id = a.user_id
-JOIN placed_subreddits AS s ON s.id = a.subreddit_id
-
 -- name: analyze_staged
 -- The planner must know how large the new graph is.
-ANALYZE new_activity, new_relationships, new_communities, new_nodes, new_links
+ANALYZE new_activity, new_communities, placed_subreddits, placed_users, staged_pairs
 
 -- name: lock_for_swap
 -- Nobody else writes the graph until this transaction ends; readers go on reading.
@@ -169,117 +140,138 @@ ORDER BY a.pid
 -- Every row goes (precalc --clear).
 DELETE FROM {table}
 
--- name: delete_activity
--- Activity that is no more.
-DELETE FROM user_subreddit_activity AS old
-WHERE NOT EXISTS (SELECT FROM new_activity AS new
-                  WHERE new.user_id = old.user_id AND new.subreddit_id = old.subreddit_id)
+-- name: stage_activity_changes
+-- How activity differs from what is shown: by old.place where a row is there, gone where it is no more.
+CREATE TEMPORARY TABLE activity_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.user_id IS NULL AS gone, new.*
+FROM user_subreddit_activity AS old
+FULL JOIN new_activity AS new ON new.user_id = old.user_id AND new.subreddit_id = old.subreddit_id
+WHERE new.activity_count IS DISTINCT FROM old.activity_count
+
+-- name: stage_relationships_changes
+-- How relationships, in both directions, differ from what is shown.
+CREATE TEMPORARY TABLE relationships_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.source IS NULL AS gone, new.*
+FROM subreddit_relationships AS old
+FULL JOIN (
+    SELECT one AS source, other AS target, shared, weight FROM staged_pairs
+    UNION ALL
+    SELECT other, one, shared, weight FROM staged_pairs
+) AS new ON new.source = old.source_subreddit_id AND new.target = old.target_subreddit_id
+WHERE (new.shared, new.weight) IS DISTINCT FROM (old.overlap_count, old.weight)
+
+-- name: stage_communities_changes
+-- How communities differ from what is shown.
+CREATE TEMPORARY TABLE communities_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
+FROM graph_communities AS old
+FULL JOIN new_communities AS new ON new.id = old.id
+WHERE (new.id, new.label, new.subreddits, new.users, new.pos_x, new.pos_y)
+      IS DISTINCT FROM (old.id, old.label, old.subreddits, old.users, old.pos_x, old.pos_y)
+
+-- name: stage_nodes_changes
+-- How nodes differ from what is shown; community -1 is none.
+CREATE TEMPORARY TABLE nodes_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
+FROM graph_nodes AS old
+FULL JOIN (
+    SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type,
+           p.pos_x, p.pos_y, NULLIF(p.community_id, -1) AS community_id
+    FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
+    UNION ALL
+    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, NULLIF(p.community_id, -1)
+    FROM placed_users AS p JOIN snapshot_users AS u USING (id)
+) AS new ON new.id = old.id
+WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, NULL, new.community_id)
+      IS DISTINCT FROM (old.id, old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z, old.community_id)
+
+-- name: stage_links_changes
+-- How links differ from what is shown: each link once, the source first by text.
+CREATE TEMPORARY TABLE links_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.source IS NULL AS gone, new.*
+FROM graph_links AS old
+FULL JOIN (
+    SELECT LEAST(one, other) COLLATE "default" AS source, GREATEST(one, other) COLLATE "default" AS target,
+           'subreddit-subreddit' AS type, shared::numeric AS val, weight
+    FROM (
+        SELECT ('subreddit_' || one) COLLATE "C" AS one, ('subreddit_' || other) COLLATE "C" AS other,
+               shared, weight
+        FROM staged_pairs
+    ) AS pairs
+    UNION ALL
+    SELECT 'subreddit_' || a.subreddit_id, 'user_' || a.user_id, 'user-subreddit', a.activity_count::numeric, NULL
+    FROM new_activity AS a
+    JOIN placed_users AS u ON u.id = a.user_id
+    JOIN placed_subreddits AS s ON s.id = a.subreddit_id
+) AS new ON new.source = old.source AND new.target = old.target
+WHERE (new.source, new.type, new.val, new.weight) IS DISTINCT FROM (old.source, old.type, old.val, old.weight)
+
+-- name: delete_gone
+-- Rows that are no more.
+DELETE FROM {table} AS old USING {changes} AS new WHERE old.ctid = new.place AND new.gone
 
 -- name: update_activity
 -- Activity that is another now.
 UPDATE user_subreddit_activity AS old SET activity_count = new.activity_count
-FROM new_activity AS new
-WHERE new.user_id = old.user_id AND new.subreddit_id = old.subreddit_id
-  AND new.activity_count <> old.activity_count
+FROM activity_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_activity
 -- Activity that is new.
 INSERT INTO user_subreddit_activity (user_id, subreddit_id, activity_count)
-SELECT new.user_id, new.subreddit_id, new.activity_count
-FROM new_activity AS new
-WHERE NOT EXISTS (SELECT FROM user_subreddit_activity AS old
-                  WHERE old.user_id = new.user_id AND old.subreddit_id = new.subreddit_id)
-ORDER BY new.user_id, new.subreddit_id
-
--- name: delete_relationships
--- Relationships that are no more.
-DELETE FROM subreddit_relationships AS old
-WHERE NOT EXISTS (SELECT FROM new_relationships AS new
-                  WHERE new.source_subreddit_id = old.source_subreddit_id
-                    AND new.target_subreddit_id = old.target_subreddit_id)
+SELECT user_id, subreddit_id, activity_count FROM activity_changes WHERE place IS NULL
+ORDER BY user_id, subreddit_id
 
 -- name: update_relationships
 -- Relationships that are others now.
-UPDATE subreddit_relationships AS old SET overlap_count = new.overlap_count, weight = new.weight
-FROM new_relationships AS new
-WHERE new.source_subreddit_id = old.source_subreddit_id
-  AND new.target_subreddit_id = old.target_subreddit_id
-  AND (new.overlap_count, new.weight) IS DISTINCT FROM (old.overlap_count, old.weight)
+UPDATE subreddit_relationships AS old SET overlap_count = new.shared, weight = new.weight
+FROM relationships_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_relationships
 -- Relationships that are new.
 INSERT INTO subreddit_relationships (source_subreddit_id, target_subreddit_id, overlap_count, weight)
-SELECT new.source_subreddit_id, new.target_subreddit_id, new.overlap_count, new.weight
-FROM new_relationships AS new
-WHERE NOT EXISTS (SELECT FROM subreddit_relationships AS old
-                  WHERE old.source_subreddit_id = new.source_subreddit_id
-                    AND old.target_subreddit_id = new.target_subreddit_id)
-ORDER BY new.source_subreddit_id, new.target_subreddit_id
-
--- name: delete_communities
--- Communities that are no more.
-DELETE FROM graph_communities AS old
-WHERE NOT EXISTS (SELECT FROM new_communities AS new WHERE new.id = old.id)
+SELECT source, target, shared, weight FROM relationships_changes WHERE place IS NULL
+ORDER BY source, target
 
 -- name: update_communities
 -- Communities that are others now.
 UPDATE graph_communities AS old
 SET label = new.label, subreddits = new.subreddits, users = new.users, pos_x = new.pos_x, pos_y = new.pos_y
-FROM new_communities AS new
-WHERE new.id = old.id
-  AND (new.label, new.subreddits, new.users, new.pos_x, new.pos_y)
-      IS DISTINCT FROM (old.label, old.subreddits, old.users, old.pos_x, old.pos_y)
+FROM communities_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_communities
 -- Communities that are new.
 INSERT INTO graph_communities (id, label, subreddits, users, pos_x, pos_y)
-SELECT new.id, new.label, new.subreddits, new.users, new.pos_x, new.pos_y
-FROM new_communities AS new
-WHERE NOT EXISTS (SELECT FROM graph_communities AS old WHERE old.id = new.id)
-ORDER BY new.id
-
--- name: delete_nodes
--- Nodes that are no more.
-DELETE FROM graph_nodes AS old
-WHERE NOT EXISTS (SELECT FROM new_nodes AS new WHERE new.id = old.id)
+SELECT id, label, subreddits, users, pos_x, pos_y FROM communities_changes WHERE place IS NULL
+ORDER BY id
 
 -- name: update_nodes
 -- Nodes that are others now.
 UPDATE graph_nodes AS old
 SET name = new.name, val = new.val, type = new.type, pos_x = new.pos_x, pos_y = new.pos_y, pos_z = NULL,
     community_id = new.community_id
-FROM new_nodes AS new
-WHERE new.id = old.id
-  AND (new.name, new.val, new.type, new.pos_x, new.pos_y, NULL, new.community_id)
-      IS DISTINCT FROM (old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z, old.community_id)
+FROM nodes_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_nodes
 -- Nodes that are new.
 INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, community_id)
-SELECT new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, new.community_id
-FROM new_nodes AS new
-WHERE NOT EXISTS (SELECT FROM graph_nodes AS old WHERE old.id = new.id)
-ORDER BY new.id
-
--- name: delete_links
--- Links that are no more.
-DELETE FROM graph_links AS old
-WHERE NOT EXISTS (SELECT FROM new_links AS new WHERE new.source = old.source AND new.target = old.target)
+SELECT id, name, val, type, pos_x, pos_y, community_id FROM nodes_changes WHERE place IS NULL
+ORDER BY id COLLATE "C"
 
 -- name: update_links
 -- Links that are others now.
 UPDATE graph_links AS old SET type = new.type, val = new.val, weight = new.weight
-FROM new_links AS new
-WHERE new.source = old.source AND new.target = old.target
-  AND (new.type, new.val, new.weight) IS DISTINCT FROM (old.type, old.val, old.weight)
+FROM links_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_links
 -- Links that are new.
 INSERT INTO graph_links (source, target, type, val, weight)
-SELECT new.source, new.target, new.type, new.val, new.weight
-FROM new_links AS new
-WHERE NOT EXISTS (SELECT FROM graph_links AS old WHERE old.source = new.source AND old.target = new.target)
-ORDER BY new.source, new.target
+SELECT source, target, type, val, weight FROM links_changes WHERE place IS NULL
+ORDER BY source COLLATE "C", target COLLATE "C"
 
 -- name: begin_run
 -- Written down before anything is computed.

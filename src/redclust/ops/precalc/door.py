@@ -135,7 +135,7 @@ class Doorway:
         return self._closed([self._nodes, self._links], since)
 
     def _closed(self, doors: list[_Door], since: datetime) -> list[_Reader]:
-        """Close doors and wait for those inside to leave; give up on one who is held at a door himself."""
+        """Close doors and wait for those inside to leave; give up on one that is held at a door itself."""
         until_s = time.monotonic() + _CLOSED_S
         for door in doors:
             door.close(self._threads)

@@ -73,6 +73,8 @@ def run(
         database.connect(bulk=True, autocommit=True) as connection,
     ):
         connection.execute(query("precalc", "notice_dead_client"))
+        values = {"work_mem": f"{settings.memory_mb * 1024 // 2}kB"}
+        connection.execute(query("precalc", "use_memory"), values)
         options: dict[str, Any] = {**settings.model_dump(), "clear": clear}
         run_id, dead = history.begin(connection, options)
         for dead_id, at in dead:
@@ -98,7 +100,7 @@ class _Run:
 
     def through(self) -> tuple[datetime, Figures]:
         cap = self.settings.max_subreddits_per_user
-        with self.steps.step("reading_s", "reading activity") as task:
+        with self.steps.rows("reading_s", "reading activity") as task:
             taken = snapshot.read(self.connection, block_rows=_READ_BLOCK_ROWS, task=task)
             people = snapshot.leave_out_bots(taken, cap)
             most_active = snapshot.names_of(self.connection, people.left_out_ids[:_NAMED_BOTS])
@@ -120,7 +122,7 @@ class _Run:
         return at, replace(figures, times=self.steps.times)
 
     def _map(self, people: People, at: datetime, figures: Figures) -> Figures:
-        with self.steps.step("overlap_s", "counting shared users") as task:
+        with self.steps.rows("overlap_s", "counting shared users") as task:
             pairs = atlas.relate(
                 people,
                 minimum=figures.min_shared_users,
@@ -132,28 +134,27 @@ class _Run:
         with self.steps.step("layout_s", "placing users"):
             user_places = atlas.place_users(people, places)
             communities = atlas.describe_communities(people, pairs, places, user_places)
-        with self.steps.step("staging_s", "staging the new graph") as task:
-            rows = staging.stage(
+        with self.steps.rows("staging_s", "staging the new graph") as task:
+            staging.stage(
                 self.connection,
                 people,
                 pairs,
                 places,
                 user_places,
                 communities,
-                activity_rows=figures.activity_rows,
                 node_block_rows=self.settings.node_batch_size,
                 link_block_rows=self.settings.link_batch_size,
                 task=task,
             )
         figures = replace(
             figures,
-            links=rows["links"],
-            relationships=rows["relationships"],
-            communities=rows["communities"],
+            links=len(pairs.source) + figures.memberships,
+            relationships=2 * len(pairs.source),
+            communities=len(communities.labels),
             modularity=round(atlas.modularity_of(pairs, places.community), 6),
             kept_communities=kept,
         )
-        return self._swap(at, fingerprint, figures, rows)
+        return self._swap(at, fingerprint, figures)
 
     def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
         """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
@@ -169,7 +170,7 @@ class _Run:
         with self.steps.step("layout_s", "placing subreddits") as task:
             return atlas.place_subreddits(n, pairs, found, seed=seed, progress=as_seconds(task)), False
 
-    def _swap(self, at: datetime, fingerprint: str, figures: Figures, rows: dict[str, int]) -> Figures:
+    def _swap(self, at: datetime, fingerprint: str, figures: Figures) -> Figures:
         def record(changes: tuple[TableChange, ...]) -> None:
             known = replace(figures, changes=changes, times=self.steps.times)
             history.complete(self.connection, self.run_id, at, fingerprint, known)
@@ -179,7 +180,13 @@ class _Run:
                 self.database.connector,
                 self.connection,
                 self.watch,
-                rows=rows,
+                rows={
+                    "activity": figures.activity_rows,
+                    "relationships": figures.relationships,
+                    "communities": figures.communities,
+                    "nodes": figures.subreddit_nodes + figures.user_nodes,
+                    "links": figures.links,
+                },
                 clear=self.clear,
                 record=record,
                 task=task,

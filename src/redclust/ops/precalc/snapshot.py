@@ -76,6 +76,7 @@ def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with connection.transaction():
         at = _row(connection, "transaction_began_at")[0]
+        connection.execute(query("precalc", "group_by_sorting"))
         for name in ("stage_activity", "stage_users", "stage_subreddits"):
             connection.execute(query("precalc", name))
     connection.isolation_level = None
@@ -105,8 +106,9 @@ def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
     """Keep people: accounts that are not marked as bots, and are in at most ``max_subreddits``; linear."""
     n_users = len(snapshot.user_ids)
     degree = np.bincount(snapshot.users, minlength=n_users)
-    bot = (degree > max_subreddits) | snapshot.marked_as_bot
-    person = (degree > 0) & ~bot
+    active = degree > 0
+    bot = active & ((degree > max_subreddits) | snapshot.marked_as_bot)
+    person = active & ~bot
     kept = person[snapshot.users]
     people = np.bincount(snapshot.subreddits[kept], minlength=len(snapshot.subreddit_ids))
     alive = people > 0
@@ -123,7 +125,7 @@ def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
         subreddits=_renumbered(alive)[snapshot.subreddits[kept]],
         activity=snapshot.activity[kept],
         left_out_ids=snapshot.user_ids[bots],
-        marked=int(np.count_nonzero(snapshot.marked_as_bot)),
+        marked=int(np.count_nonzero(active & snapshot.marked_as_bot)),
     )
 
 

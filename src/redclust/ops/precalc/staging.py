@@ -1,4 +1,4 @@
-"""The new graph into temporary tables of the session, exactly as it will stand."""
+"""The numbers of the new graph into temporary tables of the session."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ def stage(
     user_places: UserPlaces,
     communities: CommunityTable,
     *,
-    activity_rows: int,
     node_block_rows: int,
     link_block_rows: int,
     task: Task,
-) -> dict[str, int]:
-    """Send nodes, pairs and communities, and let the server put the new tables together; their rows by name.
+) -> None:
+    """Send nodes, pairs and communities; with the snapshot's tables they are the whole new graph.
 
-    Blocks bound what is held twice here; the server's part is set-based: linear, with hash joins.
+    Linear; blocks bound what is held twice.
     """
     task.total(len(people.subreddit_ids) + len(people.user_ids) + len(pairs.source))
     for name in ("stage_placed_subreddits", "stage_placed_users", "stage_pairs", "stage_communities"):
@@ -54,12 +53,7 @@ def stage(
             "pos_y": communities.centre[:, 1].tolist(),
         },
     )
-    rows = {
-        name: connection.execute(query("precalc", f"stage_{name}")).rowcount
-        for name in ("relationships", "nodes", "links")
-    }
     connection.execute(query("precalc", "analyze_staged"))
-    return {**rows, "communities": len(communities.labels), "activity": activity_rows}
 
 
 def encode(columns: Sequence[npt.NDArray[np.generic]], first: int, last: int) -> bytes:

@@ -22,10 +22,16 @@ class Steps:
         """A step that counts for the field ``key`` of :class:`Times`; steps of one key add up."""
         started_s = time.monotonic()
         with self._progress.task(name) as task:
+            yield task
+        self._seconds[key] = self._seconds.get(key, 0.0) + time.monotonic() - started_s
+
+    @contextmanager
+    def rows(self, key: str, name: str) -> Generator[Task]:
+        """A step whose progress is rows: told when enough of them have come together."""
+        with self.step(key, name) as task:
             paced = _Paced(task, self._interval_rows)
             yield paced
             paced.tell()
-        self._seconds[key] = self._seconds.get(key, 0.0) + time.monotonic() - started_s
 
     @property
     def times(self) -> Times:
@@ -36,7 +42,6 @@ class _Paced:
     def __init__(self, task: Task, interval_rows: int) -> None:
         self._task, self._interval_rows = task, interval_rows
         self._untold_rows = 0.0
-        self._note = ""
 
     def advance(self, amount: float) -> None:
         self._untold_rows += amount

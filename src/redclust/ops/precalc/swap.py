@@ -130,12 +130,13 @@ def _lock(connection: Connection, task: Task) -> None:
 
 
 def _change(connection: Connection, name: str, table: str, rows: int, *, clear: bool) -> TableChange:
+    names = {"table": sql.Identifier(table), "changes": sql.Identifier(f"{name}_changes")}
+    deleted = 0
     if clear:
-        statement = sql.SQL(query("precalc", "empty")).format(table=sql.Identifier(table))
-        deleted, updated = connection.execute(statement).rowcount, 0
-    else:
-        deleted = connection.execute(query("precalc", f"delete_{name}")).rowcount
-        updated = connection.execute(query("precalc", f"update_{name}")).rowcount
+        deleted = connection.execute(sql.SQL(query("precalc", "empty")).format(**names)).rowcount
+    connection.execute(query("precalc", f"stage_{name}_changes"))
+    deleted += connection.execute(sql.SQL(query("precalc", "delete_gone")).format(**names)).rowcount
+    updated = connection.execute(query("precalc", f"update_{name}")).rowcount
     inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
     return TableChange(table, rows, inserted, updated, deleted)
 

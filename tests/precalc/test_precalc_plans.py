@@ -1,0 +1,44 @@
+"""The plans that keep a precalc linear and its memory bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from precalc_worlds import planted
+
+from redclust.db.connect import Connection
+from redclust.ops.precalc import swap
+from redclust.sql import query
+
+
+def plan(connection: Connection, statement: str, **values: str) -> str:
+    rows = connection.execute("EXPLAIN " + statement, values or None)  # type: ignore[call-overload]
+    return "\n".join(str(row[0]) for row in rows)
+
+
+def test_activity_is_fetched_by_ranges_of_pages(connection: Connection, put: Callable[..., None]) -> None:
+    put(planted(3, 10, 400, seed=1))
+    connection.execute(query("precalc", "stage_activity"))
+    found = plan(connection, query("precalc", "activity_block"), first="(0,0)", last="(1,0)")
+    assert "Tid Range Scan on new_activity" in found
+    assert "Sort" not in found
+
+
+def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Callable[..., None]) -> None:
+    put(planted(3, 10, 400, seed=1))
+    with connection.transaction():
+        for name in (
+            "stage_activity",
+            "stage_users",
+            "stage_subreddits",
+            "stage_placed_subreddits",
+            "stage_placed_users",
+            "stage_pairs",
+            "stage_communities",
+            "analyze_staged",
+        ):
+            connection.execute(query("precalc", name))
+        for name in swap.TABLES:
+            found = plan(connection, query("precalc", f"stage_{name}_changes"))
+            assert "Full Join" in found
+            assert "Nested Loop" not in found.splitlines()[0]
