@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 
 import orjson
 
@@ -176,9 +177,10 @@ class OneImport:
             rejects.truncate_to(earlier.rejects_bytes)
             self._progress.say(f"{name}: goes on after line {place.resume.line:,}")
         else:
+            # Two runs may begin within a second: each has its own file.
             stamp = datetime.now(UTC).strftime("%Y%m%d_%H%M%S")
             plain = name.replace(" ", "_").replace("/", "_")
-            rejects = RejectsFile(self._rejects_dir / f"{plain}-{stamp}-{head.fingerprint[:8]}.jsonl")
+            rejects = RejectsFile(self._rejects_dir / f"{plain}-{stamp}-{token_hex(3)}.jsonl")
             values = {
                 "fingerprint": content,
                 "filters": _key(self.filters),
