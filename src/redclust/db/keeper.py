@@ -44,9 +44,10 @@ def main() -> None:
             if run([*stop_argv, *mode]) == 0:
                 return
         # A command that was killed while it started the server: pg_ctl goes on without it for a moment.
-        if time.monotonic() - began > START_S:
-            return
         time.sleep(0.1)
+        # Where the home is gone its lock no longer keeps anybody away, and the path may be another server's.
+        if time.monotonic() - began > START_S or os.fstat(users_fd).st_nlink == 0:
+            return
 
 
 def run(argv: list[str]) -> int:
