@@ -224,6 +224,8 @@ INDEXES: dict[str, Reason] = {
     "idx_graph_nodes_name": ("graph", "node_by_name", {"name": "a", "types": ["user"]}),
     "graph_links_pkey": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
     "idx_graph_links_target": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
+    "run_history_pkey": "key",
+    "run_history_verb": ("history", "newest", {"verb": "vacuum", "limit": 1}),
     "precalc_runs_pkey": ("graph", "shown_run", {}),
 }
 

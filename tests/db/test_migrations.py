@@ -37,8 +37,14 @@ def url(connector: Connector) -> tuple[str, str]:
     return "--database-url", connector.target.url()
 
 
+#: The version of a database that has every migration there is.
+HEAD = len(sql.migrations())
+
+
 def further(number: int, text: str) -> Migration:
-    return Migration(number, f"step_{number}", cast(LiteralString, text), f"checksum {number}")
+    """A step that comes ``number`` after the last one there is."""
+    name = f"further_{number}"
+    return Migration(HEAD + number, name, cast(LiteralString, text), f"checksum of {name}")
 
 
 def test_an_empty_external_database_is_named_and_migrated_by_hand(
@@ -84,12 +90,14 @@ def test_a_newer_schema_is_refused(redclust: Redclust, database: Database) -> No
 
 
 def test_an_old_schema_is_named_then_brought_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    more = (further(2, "CREATE TABLE extra (n integer)"), further(3, "ALTER TABLE extra ADD m integer"))
+    more = (further(1, "CREATE TABLE extra (n integer)"), further(2, "ALTER TABLE extra ADD m integer"))
     known = (*sql.migrations(), *more)
     monkeypatch.setattr(schema, "migrations", lambda: known)
     with database.connect(autocommit=True) as connection:
         assert schema.inspect(connection).state is State.BEHIND
-        with pytest.raises(SchemaMismatch, match="at version 1, this redclust needs version 3") as caught:
+        with pytest.raises(
+            SchemaMismatch, match=f"at version {HEAD}, this redclust needs version {HEAD + 2}"
+        ) as caught:
             schema.require(connection, "here")
         assert caught.value.hint == "redclust db migrate"
     assert schema.migrate(database.connector) == more
@@ -100,15 +108,15 @@ def test_an_old_schema_is_named_then_brought_up(database: Database, monkeypatch:
 def test_a_failing_migration_leaves_those_before_it_and_nothing_of_its_own(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad = further(3, "CREATE TABLE half (n integer); CREATE TABLE users (n integer)")
-    known = (*sql.migrations(), further(2, "CREATE TABLE whole (n integer)"), bad)
+    bad = further(2, "CREATE TABLE half (n integer); CREATE TABLE users (n integer)")
+    known = (*sql.migrations(), further(1, "CREATE TABLE whole (n integer)"), bad)
     monkeypatch.setattr(schema, "migrations", lambda: known)
-    with pytest.raises(RedclustError, match=r"0003_step_3\.sql failed and was rolled back: .*users"):
+    with pytest.raises(RedclustError, match=r"_further_2\.sql failed and was rolled back: .*users"):
         schema.migrate(database.connector)
     assert "whole" in tables(database.connector)
     assert "half" not in tables(database.connector)
     with database.connect() as connection:
-        assert [a.version for a in schema.inspect(connection).applied] == [1, 2]
+        assert [a.version for a in schema.inspect(connection).applied] == [*range(1, HEAD + 2)]
 
 
 def test_another_system_s_tables_are_recognised_and_not_touched(
