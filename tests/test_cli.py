@@ -284,7 +284,7 @@ def test_a_signal_ends_it_with_its_sessions(
     redclust: Redclust, database: Database, number: signal.Signals, code: int
 ) -> None:
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'redclust migrate lock'"
-    with locks.hold(database.connector, LockName.MIGRATE), database.connect(autocommit=True) as connection:
+    with locks.hold(database.connector, LockName.OPERATIONS), database.connect(autocommit=True) as connection:
 
         def waiting() -> int:
             row = connection.execute(sessions).fetchone()

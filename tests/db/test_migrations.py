@@ -160,23 +160,23 @@ def test_a_role_with_a_schema_of_its_name_uses_the_public_one(external: External
 
 def test_a_lock_says_who_holds_it_and_ends_with_its_session(empty_database: Connector) -> None:
     other = Connector(empty_database.target, empty_database.settings, "precalc")
-    with locks.hold(other, LockName.MIGRATE) as holding:
+    with locks.hold(other, LockName.OPERATIONS) as holding:
         pid = holding.info.backend_pid
         with (
-            pytest.raises(Locked, match=rf"migrate is locked by another run: redclust precalc .*{pid}"),
-            locks.hold(empty_database, LockName.MIGRATE),
+            pytest.raises(Locked, match=rf"the database is locked by another run: redclust precalc .*{pid}"),
+            locks.hold(empty_database, LockName.OPERATIONS),
         ):
             pass
         with (
             pytest.raises(Locked),
-            locks.hold(empty_database, LockName.MIGRATE, shared=True),
+            locks.hold(empty_database, LockName.OPERATIONS, shared=True),
         ):
             pass
         with locks.hold(empty_database, LockName.PRECALC):
             pass  # another name is another lock
     with (
-        locks.hold(other, LockName.MIGRATE, shared=True),
-        locks.hold(empty_database, LockName.MIGRATE, shared=True),
+        locks.hold(other, LockName.OPERATIONS, shared=True),
+        locks.hold(empty_database, LockName.OPERATIONS, shared=True),
     ):
         pass
     # Whoever loses the session of a lock has lost the lock, and is told.
@@ -186,11 +186,11 @@ def test_a_lock_says_who_holds_it_and_ends_with_its_session(empty_database: Conn
 
 def _lose(holder: Connector, other: Connector) -> None:
     with (
-        locks.hold(holder, LockName.MIGRATE) as holding,
+        locks.hold(holder, LockName.OPERATIONS) as holding,
         closing(other.connect(autocommit=True)) as admin,
     ):
         admin.execute("SELECT pg_terminate_backend(%s)", (holding.info.backend_pid,))
-        with locks.hold(other, LockName.MIGRATE, wait_s=5):
+        with locks.hold(other, LockName.OPERATIONS, wait_s=5):
             pass
 
 

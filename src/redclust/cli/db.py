@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from redclust.cli.options import LockWait
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
 app = typer.Typer(help="The database: start, stop, look, migrate, upgrade.", no_args_is_help=True)
@@ -93,14 +94,15 @@ def migrate(
     ctx: typer.Context,
     status: Annotated[bool, typer.Option("--status", help="Only say what is applied.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be applied.")] = False,
+    lock_wait: LockWait = 120,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Bring the schema up to date, each step in one transaction."""
+    """Bring the schema up to date, each step in one transaction; waits 2 minutes for a backup to end."""
     from redclust.ops import db
 
     runtime: Runtime = ctx.obj
     with runtime.server("migrate") as connector:
-        report = db.migrate(connector, apply=not (status or dry_run))
+        report = db.migrate(connector, apply=not (status or dry_run), wait_s=lock_wait)
     runtime.finish(report, fmt)
 
 

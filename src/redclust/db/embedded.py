@@ -18,6 +18,7 @@ from redclust import pgtools
 from redclust.config import DatabaseSettings
 from redclust.db import layout as layouts
 from redclust.db import postmaster
+from redclust.db.filelock import exclusive, open_lock
 from redclust.db.layout import Layout
 from redclust.db.sizing import server_settings
 from redclust.db.target import DATABASE, MAINTENANCE_DATABASE, SUPERUSER, Target
@@ -69,7 +70,7 @@ class Embedded:
             ToolError: the server cannot be made or started; its last log lines are in the message.
         """
         layouts.make_home(self.layout.home)
-        users = _open_lock(self.layout.lock_file("users"))
+        users = open_lock(self.layout.lock_file("users"))
         try:
             fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
             with exclusive(self.layout.lock_file("start")):
@@ -104,7 +105,7 @@ class Embedded:
         Raises:
             BlockingIOError: a command uses it and ``wait`` is false.
         """
-        users = _open_lock(self.layout.lock_file("users"))
+        users = open_lock(self.layout.lock_file("users"))
         try:
             if wait:
                 fcntl.flock(users, fcntl.LOCK_EX)
@@ -201,8 +202,8 @@ class Embedded:
                 connection.execute(query("db", "create_database"))
 
     def _spawn_keeper(self, account: Account | None) -> None:
-        keeper = _open_lock(self.layout.lock_file("keeper"))
-        users = _open_lock(self.layout.lock_file("users"))
+        keeper = open_lock(self.layout.lock_file("keeper"))
+        users = open_lock(self.layout.lock_file("users"))
         try:
             fcntl.flock(keeper, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -237,15 +238,6 @@ def locate(home: Path, settings: DatabaseSettings) -> Embedded:
     return Embedded(Layout(home), layouts.reachable_tools(tools))
 
 
-def _open_lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if os.geteuid() == 0:
-        # root looks after another user's home: what it leaves there must be that user's.
-        home = path.parent.stat()
-        os.fchown(fd, home.st_uid, home.st_gid)
-    return fd
-
-
 def _take_now(users: int) -> None:
     """The exclusive lock unless a command holds it; a keeper that is stopping the server is waited for."""
     for attempt in range(3):
@@ -259,21 +251,6 @@ def _take_now(users: int) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-@contextmanager
-def exclusive(path: Path, *, wait: bool = True) -> Generator[None]:
-    """Hold a lock file until the block ends; the kernel gives it back however this process ends.
-
-    Raises:
-        BlockingIOError: somebody holds it and ``wait`` is false.
-    """
-    fd = _open_lock(path)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(fd)
 
 
 def give(tree: Path, account: Account | None) -> None:

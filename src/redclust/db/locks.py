@@ -6,9 +6,11 @@ Advisory locks, shared or exclusive, each held on an idle connection of its own:
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import IntEnum
 
 from redclust.db.connect import Connection, Connector
@@ -17,40 +19,71 @@ from redclust.sql import query
 
 #: The first key of every advisory lock of redclust ("redc" in ASCII).
 LOCK_CLASS = 0x72656463
+_LONGEST_PAUSE_S = 1.0
+# An application's name while it holds a lock that it had to wait for: its session began before that.
+_NAME = re.compile(r"(?P<verb>.*?) lock(?: since (?P<since>\d{8}T\d{6}))?")
+_STAMP = "%Y%m%dT%H%M%S"
 
 
 class LockName(IntEnum):
-    """What can be locked; the second key of the advisory lock."""
+    """What can be locked; the second key of the advisory lock.
 
-    MIGRATE = 1
+    The modes in which each kind of work takes a lock are these; nothing takes another one.
+    """
+
+    #: The one lock of everything that works on the database as a whole. Exclusively: restore, migrations,
+    #: maintenance, VACUUM FULL, reindex, cleaning. Shared: backup, drill, the swap of a precalc, vacuum.
+    OPERATIONS = 1
     PRECALC = 2
     #: Writers that look ids up take it shared, deleters of what they look up take it exclusively.
     REFERENCES = 3
     IMPORT = 4
+    #: Keeps two backups apart; taken after OPERATIONS.
+    BACKUP = 5
+
+
+_WHAT = {LockName.OPERATIONS: "the database", LockName.BACKUP: "backing up"}
 
 
 @contextmanager
 def hold(
-    connector: Connector, name: LockName, *, shared: bool = False, wait_s: float = 0
+    connector: Connector,
+    name: LockName,
+    *,
+    shared: bool = False,
+    wait_s: float = 0,
+    on_wait: Callable[[str], None] = lambda told: None,
 ) -> Generator[Connection]:
     """Hold a lock until the block ends, on a session of its own.
 
+    Who waits does so by asking again, never in the server's queue: one that waits for exclusiveness holds
+    nobody up. ``on_wait`` is told once who is in the way.
+
     Raises:
-        Locked: another run holds it for longer than ``wait_s``; the message says which.
+        Locked: another run holds it for longer than ``wait_s``; the message says which and since when.
     """
     statement = "try_lock_shared" if shared else "try_lock"
     keys = {"class": LOCK_CLASS, "name": int(name)}
+    what = _WHAT.get(name, name.name.lower())
     with connector.connect(autocommit=True, role="lock") as connection:
-        deadline = time.monotonic() + wait_s
+        deadline, pause_s, waited = time.monotonic() + wait_s, 0.05, False
         while not _taken(connection, statement, keys):
             other = holder(connection, name)
             # Nobody to name: it ended between the two questions, so the lock is free.
-            if other is not None and time.monotonic() >= deadline:
+            if other is None:
+                continue
+            if time.monotonic() >= deadline:
                 raise Locked(
-                    f"{name.name.lower()} is locked by another run: {other}",
+                    f"{what} is locked by another run: {other}",
                     hint="wait until it ends; a run that died gives its lock back by itself",
                 )
-            time.sleep(0.05)
+            if not waited:
+                on_wait(f"waits for {other}")
+                waited = True
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        if waited:
+            _say_since(connection, connector)
         try:
             yield connection
         finally:
@@ -66,9 +99,18 @@ def holder(connection: Connection, name: LockName) -> str | None:
         return None
     pid, application, since, address = row
     machine = f" on {address}" if address else ""
+    if told := _NAME.fullmatch(application):
+        application = told["verb"]
+        if told["since"]:
+            since = datetime.strptime(told["since"], _STAMP).replace(tzinfo=UTC)
     # Another role's sessions tell their names only.
-    at = f", since {since:%H:%M:%S} UTC" if since else ""
-    return f"{application.removesuffix(' lock')} (server process {pid}{machine}){at}"
+    at = f", since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+    return f"{application} (server process {pid}{machine}){at}"
+
+
+def _say_since(connection: Connection, connector: Connector) -> None:
+    name = f"redclust {connector.verb}"[:35] + f" lock since {datetime.now(UTC):{_STAMP}}"
+    connection.execute(query("db", "set_parameter"), {"name": "application_name", "value": name})
 
 
 def _taken(connection: Connection, statement: str, keys: dict[str, int]) -> bool:

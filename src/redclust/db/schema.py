@@ -96,19 +96,20 @@ def require(connection: Connection, described: str) -> None:
         )
 
 
-def migrate(connector: Connector) -> tuple[Migration, ...]:
+def migrate(connector: Connector, *, wait_s: float = 120) -> tuple[Migration, ...]:
     """Apply what is pending, each migration in one transaction; those applied are given back.
 
-    Two starters share a lock: the second one waits, and finds nothing to do.
+    Of two starters the second one waits, and finds nothing to do.
 
     Raises:
+        Locked: a backup, or whatever else works on the database, does not end within ``wait_s``.
         SchemaMismatch: the database is another system's, newer than this version, or has an edited file.
         DatabaseUnreachable: this role may not make tables, or the connection ends.
         RedclustError: a migration fails; its transaction is rolled back and those before it stand.
     """
     done: list[Migration] = []
     with (
-        locks.hold(connector, LockName.MIGRATE, wait_s=120),
+        locks.hold(connector, LockName.OPERATIONS, wait_s=wait_s),
         connector.connect(bulk=True, role="migrate") as connection,
     ):
         schema = inspect(connection)

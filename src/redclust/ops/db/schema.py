@@ -29,13 +29,14 @@ class MigrateReport(Report):
     steps: tuple[Step, ...]
 
 
-def migrate(connector: Connector, *, apply: bool) -> MigrateReport:
+def migrate(connector: Connector, *, apply: bool, wait_s: float) -> MigrateReport:
     """Apply what is pending, or with ``apply=False`` only say it.
 
     Raises:
+        Locked: a backup or another migration holds the database for longer than ``wait_s``.
         SchemaMismatch: another system's tables, a newer schema, or an edited migration.
     """
-    done = schema.migrate(connector) if apply else ()
+    done = schema.migrate(connector, wait_s=wait_s) if apply else ()
     with connector.connect(autocommit=True) as connection:
         found = schema.inspect(connection)
         if found.state in (schema.State.FOREIGN, schema.State.AHEAD):

@@ -18,6 +18,7 @@ from redclust.config import Loaded
 from redclust.db import embedded, schema
 from redclust.db.connect import Connection, Connector
 from redclust.db.embedded import Embedded
+from redclust.db.filelock import exclusive
 from redclust.db.layout import Layout
 from redclust.db.target import DATABASE, SUPERUSER, external
 from redclust.errors import Locked, RedclustError, ToolError, UsageError
@@ -64,7 +65,7 @@ def upgrade(loaded: Loaded, old_bin_dir: str | None, progress: Progress) -> Upgr
     if old.layout.keep_marker.exists() and old.running():
         raise Locked("the old server was started to stay", hint="redclust db stop")
     try:
-        with embedded.exclusive(own.layout.lock_file("upgrade"), wait=False):
+        with exclusive(own.layout.lock_file("upgrade"), wait=False):
             return _upgrade(loaded, old, own.tools, progress)
     except BlockingIOError:
         raise Locked("another upgrade is at work", hint="wait for it") from None

@@ -29,6 +29,8 @@ _MIB = 1024 * 1024
 _READ_BLOCK_ROWS = 100_000
 #: How many bots a report names.
 _NAMED_BOTS = 5
+#: How long the finished graph waits for maintenance, a migration or a restore to end.
+_OPERATIONS_LIMIT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def run(
     people in d subreddits.
 
     Raises:
-        Locked: another precalc is running (named), or another session keeps the graph's tables locked.
+        Locked: another precalc is running (named), or another session keeps the graph's tables, or
+            maintenance the database, locked for longer than 10 minutes.
     """
     started_s = time.monotonic()
     clear = clear or settings.clear_on_start
@@ -175,7 +178,17 @@ class _Run:
             known = replace(figures, changes=changes, times=self.steps.times)
             history.complete(self.connection, self.run_id, at, fingerprint, known)
 
-        with self.steps.step("swap_s", "swapping the graph in") as task:
+        with (
+            self.steps.step("swap_s", "swapping the graph in") as task,
+            # Beside a backup it goes through at once; what works on the whole database is waited for.
+            locks.hold(
+                self.database.connector,
+                LockName.OPERATIONS,
+                shared=True,
+                wait_s=_OPERATIONS_LIMIT_S,
+                on_wait=task.note,
+            ),
+        ):
             swapped = swap(
                 self.database.connector,
                 self.connection,
