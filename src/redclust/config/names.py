@@ -17,6 +17,7 @@ RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
     "GRAPH_LINK_BATCH_SIZE": ("precalc", "link_batch_size"),
     "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
     "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
+    "RESET_CRAWLING_AFTER_MIN": ("queue", "stuck_after_min"),
 }
 #: The runbook's names that no command of this version reads, with what to say about them.
 UNREAD_NAMES: Mapping[str, str] = {
@@ -25,7 +26,7 @@ UNREAD_NAMES: Mapping[str, str] = {
         "accepted and not read: redclust has no web API",
     ),
     **dict.fromkeys(
-        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "RESET_CRAWLING_AFTER_MIN"),
+        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"),
         "accepted and not read: this version imports dumps and does not crawl",
     ),
     "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, cast
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 
 class _Section(BaseModel):
@@ -82,12 +82,53 @@ class PrecalcSettings(_Section):
     )
 
 
+class QueueSettings(_Section):
+    """How crawl jobs are leased, retried and ordered."""
+
+    lease_s: Annotated[float, Field(gt=0)] = Field(
+        default=60, description="Seconds without a heartbeat after which a job is given to another worker."
+    )
+    heartbeat_s: Annotated[float, Field(gt=0)] = Field(default=10, description="Seconds between heartbeats.")
+    stuck_after_min: Annotated[float, Field(gt=0)] = Field(
+        default=15,
+        description="Minutes without a committed page after which a job is reset (RESET_CRAWLING_AFTER_MIN).",
+    )
+    deadline_h: Annotated[float, Field(gt=0)] = Field(
+        default=6, description="Hours a worker may hold one job; it goes on later from its checkpoint."
+    )
+    retries: Annotated[int, Field(ge=0)] = Field(
+        default=3, description="Tries after the first one that may fail in a row without a committed page."
+    )
+    backoff_s: Annotated[float, Field(gt=0)] = Field(
+        default=60, description="Seconds before the first retry; each further one waits twice as long."
+    )
+    backoff_max_s: Annotated[float, Field(gt=0)] = Field(
+        default=86_400, description="Seconds that a retry waits at most."
+    )
+    jitter_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.2, description="Share by which a wait is longer or shorter by chance."
+    )
+    ageing_step_min: Annotated[float, Field(gt=0)] = Field(
+        default=60, description="Minutes of waiting that count as one level of priority."
+    )
+    ageing_levels: Annotated[int, Field(ge=0)] = Field(
+        default=9, description="Levels that waiting adds at most; never up to 100, which is urgent."
+    )
+
+    @model_validator(mode="after")
+    def _a_lease_outlives_a_lost_heartbeat(self) -> QueueSettings:
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError("heartbeat_s must be at most half of lease_s")
+        return self
+
+
 class Settings(_Section):
     """All sections; built by :func:`load`, never by hand."""
 
     database: DatabaseSettings = DatabaseSettings()
     imports: ImportSettings = ImportSettings()
     precalc: PrecalcSettings = PrecalcSettings()
+    queue: QueueSettings = QueueSettings()
 
 
 def sections() -> dict[str, type[BaseModel]]:
