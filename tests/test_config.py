@@ -140,6 +140,7 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
         "GRAPH_LINK_BATCH_SIZE": "5000",
         "GRAPH_PROGRESS_INTERVAL": "50000",
         "PRECALC_CLEAR_ON_START": "true",
+        "RESET_CRAWLING_AFTER_MIN": "20",
     }
     assert set(values) == set(RUNBOOK_NAMES)
     for name, text in values.items():
@@ -150,6 +151,7 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
     assert settings.database.statement_timeout_ms == 120_000
     assert (settings.precalc.node_batch_size, settings.precalc.link_batch_size) == (2000, 5000)
     assert (settings.precalc.progress_interval, settings.precalc.clear_on_start) == (50_000, True)
+    assert settings.queue.stuck_after_min == 20
 
 
 def test_every_name_of_the_runbook_is_known(pytestconfig: pytest.Config) -> None:

@@ -30,7 +30,8 @@ def test_a_subreddit_has_one_job_and_wanting_it_again_resets_it(
     with worker.page(lease) as page:
         lease.complete(page, "ok", figures={"requests": 2})
     done = job(connection, "golang")
-    assert (done["status"], done["verdict"], done["pages"], done["checkpoint"]) == ("completed", "ok", 1, None)
+    assert (done["status"], done["verdict"], done["pages"]) == ("completed", "ok", 1)
+    assert done["checkpoint"] is None
     assert [done[column] for column in LEASE] == [None] * len(LEASE)
     assert runs(connection, "golang") == [("completed", "ok", None, 1)]
     assert [e.before for e in queue.enqueue(connection, ["golang"])] == ["completed"]
@@ -153,12 +154,12 @@ def test_a_wait_that_is_asked_for_is_kept(connection: Connection, worker: Worker
 def test_errors_are_kept_without_secrets(connection: Connection, worker: Worker) -> None:
     queue.enqueue(connection, ["golang"])
     text = (
-        "401 for https://me:pa55word@reddit.test/api?client_secret=s3cr3t&x=1, Authorization: bearer abc.def-123, "
-        "{'refresh_token': 'tok3n'}\0 " + "x" * 5000
+        "401 for https://me:pa55word@reddit.test/api?client_secret=s3cr3t&x=1, "
+        "Authorization: bearer abc.def-123, {'refresh_token': 'tok3n'}\0 " + "x" * 5000
     )
     claimed(worker).fail(connection, text, retryable=True)
     kept = str(job(connection, "golang")["error_message"])
-    assert kept.startswith("401 for https://me:****@reddit.test/api?client_secret=****&x=1, Authorization: bearer")
+    assert kept.startswith("401 for https://me:****@reddit.test/api?client_secret=****&x=1, Authorization:")
     for secret in ("pa55word", "s3cr3t", "abc.def", "tok3n"):
         assert secret not in kept
     assert len(kept) == 2000
@@ -205,9 +206,14 @@ def test_leaving_a_lease_without_an_end_lets_the_job_go(connection: Connection, 
 def test_an_end_whose_transaction_fails_is_none(connection: Connection, worker: Worker) -> None:
     queue.enqueue(connection, ["golang"])
     lease = claimed(worker)
-    with pytest.raises(ZeroDivisionError), lease, worker.page(lease) as page:
-        lease.complete(page, "ok")
-        raise ZeroDivisionError
+
+    def end() -> None:
+        with lease, worker.page(lease) as page:
+            lease.complete(page, "ok")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        end()
     assert job(connection, "golang")["status"] == "pending"
     assert [outcome for outcome, *_ in runs(connection, "golang")] == ["retry"]
 
