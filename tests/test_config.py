@@ -141,6 +141,9 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
         "GRAPH_PROGRESS_INTERVAL": "50000",
         "PRECALC_CLEAR_ON_START": "true",
         "RESET_CRAWLING_AFTER_MIN": "20",
+        "REDDIT_CLIENT_ID": "an-id",
+        "REDDIT_CLIENT_SECRET": SECRET,
+        "REDDIT_USER_AGENT": "linux:redclust:0.1 (by /u/somebody)",
     }
     assert set(values) == set(RUNBOOK_NAMES)
     for name, text in values.items():

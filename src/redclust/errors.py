@@ -50,6 +50,11 @@ class ToolError(RedclustError):
     meaning = "a Postgres tool is missing, too old, or failed"
 
 
+class RedditRefused(RedclustError):
+    exit_code = 15
+    meaning = "Reddit refused, or the budget or the retries ran out"
+
+
 class ArtefactUnusable(RedclustError):
     exit_code = 16
     meaning = "an artefact (a dump, a backup) cannot be used"

@@ -3,10 +3,12 @@
 from redclust.config.load import Loaded, default_file, default_home, load
 from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
+    USER_AGENT_EXAMPLE,
     DatabaseSettings,
     ImportSettings,
     PrecalcSettings,
     QueueSettings,
+    RedditSettings,
     Settings,
     example,
     sections,
@@ -15,11 +17,13 @@ from redclust.config.sections import (
 __all__ = [
     "RUNBOOK_NAMES",
     "UNREAD_NAMES",
+    "USER_AGENT_EXAMPLE",
     "DatabaseSettings",
     "ImportSettings",
     "Loaded",
     "PrecalcSettings",
     "QueueSettings",
+    "RedditSettings",
     "Settings",
     "default_file",
     "default_home",

@@ -18,16 +18,15 @@ RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
     "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
     "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
     "RESET_CRAWLING_AFTER_MIN": ("queue", "stuck_after_min"),
+    "REDDIT_CLIENT_ID": ("reddit", "client_id"),
+    "REDDIT_CLIENT_SECRET": ("reddit", "client_secret"),
+    "REDDIT_USER_AGENT": ("reddit", "user_agent"),
 }
 #: The runbook's names that no command of this version reads, with what to say about them.
 UNREAD_NAMES: Mapping[str, str] = {
     **dict.fromkeys(
         ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
         "accepted and not read: redclust has no web API",
-    ),
-    **dict.fromkeys(
-        ("REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET"),
-        "accepted and not read: this version imports dumps and does not crawl",
     ),
     "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",
     **dict.fromkeys(

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+USER_AGENT_EXAMPLE = "linux:redclust:0.1 (by /u/YOUR_NAME)"
 
 
 class _Section(BaseModel):
@@ -122,6 +126,59 @@ class QueueSettings(_Section):
         return self
 
 
+class RedditSettings(_Section):
+    """How Reddit's API is reached, and how fast at most."""
+
+    client_id: Annotated[str, Field(pattern=r"^[!-~]+$")] | None = Field(
+        default=None, description="The id of your Reddit app (REDDIT_CLIENT_ID)."
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, description="Its secret (REDDIT_CLIENT_SECRET); best kept in an --env-file."
+    )
+    refresh_token: SecretStr | None = Field(
+        default=None, description="A user's refresh token; empty: the app reads as itself, without a user."
+    )
+    user_agent: str | None = Field(
+        default=None,
+        description="Who asks (REDDIT_USER_AGENT), as PLATFORM:APP:VERSION (by /u/YOUR_NAME).",
+    )
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Requests a minute of this client id, of all crawlers together; empty: 95, or 95 % of "
+        "what Reddit's headers grant. Never more than that.",
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=600)] = Field(
+        default=16, description="Seconds that an answer may take."
+    )
+    oauth_url: str = Field(
+        default="https://oauth.reddit.com",
+        description="Where the API is; redclust rehearse prints the address of a rehearsal.",
+    )
+    reddit_url: str = Field(default="https://www.reddit.com", description="Where tokens are given out.")
+
+    @field_validator("user_agent")
+    @classmethod
+    def _says_who_asks(cls, value: str | None) -> str | None:
+        # PRAW appends its own name before it looks whether there is one.
+        if value is None:
+            return None
+        if not re.fullmatch(r"[ -~]{12,200}", value) or not re.search(r"\bu/[A-Za-z0-9_-]{3,20}\b", value):
+            raise ValueError(f"Reddit asks for a text like {USER_AGENT_EXAMPLE!r}")
+        if value.lower().startswith("mozilla"):
+            raise ValueError("Reddit forbids to pass for a browser")
+        return value
+
+    @field_validator("oauth_url", "reddit_url")
+    @classmethod
+    def _is_not_sent_in_the_clear(cls, value: str) -> str:
+        told = urlsplit(value)
+        if not told.hostname or told.scheme not in ("http", "https") or told.username or told.query:
+            raise ValueError("not an address like https://oauth.reddit.com")
+        if told.scheme == "http" and told.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("http would show the secret to the network; only this machine may be asked so")
+        return value.rstrip("/")
+
+
 class Settings(_Section):
     """All sections; built by :func:`load`, never by hand."""
 
@@ -129,6 +186,7 @@ class Settings(_Section):
     imports: ImportSettings = ImportSettings()
     precalc: PrecalcSettings = PrecalcSettings()
     queue: QueueSettings = QueueSettings()
+    reddit: RedditSettings = RedditSettings()
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -89,15 +89,17 @@ def _settings(loaded: Loaded) -> list[Setting]:
         values = getattr(loaded.settings, section)
         for key in model.model_fields:
             name = f"{section}.{key}"
-            found.append(Setting(name, _shown(getattr(values, key)), loaded.origins.get(name, "default")))
+            found.append(
+                Setting(name, _shown(name, getattr(values, key)), loaded.origins.get(name, "default"))
+            )
     return found
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, SecretStr):
-        return _masked(value.get_secret_value())
+        return _masked(value.get_secret_value()) if name == "database.url" else _HIDDEN
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
