@@ -14,9 +14,11 @@ import pytest
 from psycopg import sql as composed
 
 import redclust
+from harness import TEMPLATE
 from redclust import sql
 from redclust.db.connect import Connection, Connector
 from redclust.db.session import Database
+from redclust.db.target import SUPERUSER
 from redclust.sql import Query
 
 SOURCES = Path(redclust.__file__).parent
@@ -24,20 +26,27 @@ AREAS = sorted(file.stem for file in (SOURCES / "sql").glob("*.sql"))
 
 #: What stands for an identifier in a query, by the name of the placeholder or by the query's name.
 IDENTIFIERS: dict[str, str] = {
+    "databases.name": TEMPLATE,
+    "role": SUPERUSER,
+    "parameter": "work_mem",
+    "databases.create_role.role": "test_sql_role",
+    "databases.add_member.role": "pg_monitor",
+    "member": SUPERUSER,
     "table": "graph_nodes",
     "name": "graph_nodes",
     "changes": "nodes_changes",
     "benchmark.create_database": "test_sql_throw_away",
     "benchmark.drop_database": "test_sql_throw_away",
-    "db.keep_setting": "work_mem",
 }
+#: What stands for other words.
+WORDS = {"privilege": "CONNECT", "value": "'4MB'", "text": "'a comment'"}
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("import", "merge_interactions"): "file_id"}
 #: Of the area `older` these work on our tables, the others on the older system's.
 ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
 #: Not inside a transaction, or only at its beginning.
 ALONE = re.compile(r"(VACUUM|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX|SET TRANSACTION)\b")
-UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER)\b")
+UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT)\b")
 EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
 
@@ -53,8 +62,14 @@ def statement(one: Query) -> composed.Composed:
     # Composing would take braces of other kinds (arrays as '{}') for its own.
     if not names:
         return composed.Composed([composed.SQL(one.text.replace("{", "{{").replace("}", "}}")).format()])
-    own = IDENTIFIERS.get(f"{one.area}.{one.name}")
-    return composed.SQL(one.text).format(**{n: composed.Identifier(own or IDENTIFIERS[n]) for n in names})
+    return composed.SQL(one.text).format(**{name: stands_for(one, name) for name in names})
+
+
+def stands_for(one: Query, name: str) -> composed.Composable:
+    if name in WORDS:
+        return composed.SQL(cast(LiteralString, WORDS[name]))
+    own = (f"{one.area}.{one.name}.{name}", f"{one.area}.{one.name}", f"{one.area}.{name}", name)
+    return composed.Identifier(next(IDENTIFIERS[key] for key in own if key in IDENTIFIERS))
 
 
 def check(connection: Connection, one: Query) -> None:

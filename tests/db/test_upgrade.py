@@ -69,6 +69,8 @@ def test_upgrade_brings_everything_and_keeps_the_old(redclust: Redclust, old_hom
     assert not list(old_home.glob("upgrade-*"))
 
     assert psycopg_rows(old_home, new) == before
+    # The backups of the old server are still this home's.
+    assert len(set(own_server(old_home, new).identities())) == 2
     with own_server(old_home, new).in_use() as target, psycopg.connect(target.conninfo) as connection:
         checks = connection.execute(
             "SELECT has_table_privilege('reader', 'users', 'SELECT'), "

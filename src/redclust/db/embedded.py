@@ -200,6 +200,28 @@ class Embedded:
             row = connection.execute(query("db", "database_exists"), {"name": DATABASE}).fetchone()
             if row is None or not row[0]:
                 connection.execute(query("db", "create_database"))
+            row = connection.execute(query("db", "system_identifier")).fetchone()
+            if row is not None:
+                self._remember(str(row[0]))
+
+    def identities(self) -> tuple[str, ...]:
+        """The system identifiers of the servers that this home has had, oldest first.
+
+        An upgrade and a restore after a disaster make a new server: the backups of the old one are still
+        this home's.
+        """
+        try:
+            return tuple(self.layout.identities.read_text().split())
+        except FileNotFoundError:
+            return ()
+
+    def _remember(self, identifier: str) -> None:
+        known = self.identities()
+        if identifier not in known:
+            home = self.layout.home.stat()
+            # root looks after another user's home: what it leaves there must be that user's.
+            owner = Account(home.st_uid, home.st_gid) if os.geteuid() == 0 else None
+            self._write(self.layout.identities, "".join(f"{one}\n" for one in (*known, identifier)), owner)
 
     def _spawn_keeper(self, account: Account | None) -> None:
         keeper = open_lock(self.layout.lock_file("keeper"))

@@ -9,6 +9,7 @@
     HOME/postgres.users     each running command holds a shared lock on it
     HOME/postgres.start     held while the server is made or started
     HOME/postgres.keeper    held by the process that stops the server
+    HOME/postgres.identities   the system identifiers of this home's servers, oldest first
 
 Postgres refuses to run as root. As root its account is one that nobody has: a user id from the range that
 systemd documents as unused (60706 to 61183), so no account is made and none is shared. A home that this
@@ -64,6 +65,10 @@ class Layout:
     @property
     def keep_marker(self) -> Path:
         return self.server / "keep"
+
+    @property
+    def identities(self) -> Path:
+        return self.home / "postgres.identities"
 
     @property
     def upgraded(self) -> Path:

@@ -82,33 +82,13 @@ SELECT current_setting('server_version'), pg_database_size(current_database()), 
 -- The database of the map, on a new embedded server.
 CREATE DATABASE reddit_cluster TEMPLATE template0
 
--- name: tables
--- The tables of the application, by name.
-SELECT relname FROM pg_class
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
-ORDER BY relname
-
--- name: count_rows
--- Every row of one table.
-SELECT count(*) FROM {table}
-
 -- name: analyze_all
 -- A restored database has no planner statistics.
 ANALYZE
 
--- name: database_settings
--- What ALTER DATABASE … SET has set.
-SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
-FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
-
 -- name: set_parameter
 -- One parameter of this session.
 SELECT set_config(%(name)s, %(value)s, false)
-
--- name: keep_setting
--- Make a parameter of this session one of the database.
-ALTER DATABASE reddit_cluster SET {name} FROM CURRENT
 
 -- name: other_databases
 -- Databases on this server that are not redclust's.
@@ -119,3 +99,7 @@ ORDER BY datname
 -- name: system_settings
 -- What ALTER SYSTEM has set.
 SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%/postgresql.auto.conf' ORDER BY seqno
+
+-- name: system_identifier
+-- What tells this server from every other one.
+SELECT system_identifier FROM pg_control_system()

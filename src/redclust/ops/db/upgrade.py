@@ -10,13 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-import psycopg
-from psycopg import sql
-
 from redclust import pgtools
 from redclust.config import Loaded
-from redclust.db import embedded, schema
-from redclust.db.connect import Connection, Connector
+from redclust.db import attributes, contents, embedded, schema
+from redclust.db.attributes import Attributes
+from redclust.db.connect import Connector
 from redclust.db.embedded import Embedded
 from redclust.db.filelock import exclusive
 from redclust.db.layout import Layout
@@ -85,7 +83,7 @@ def _upgrade(loaded: Loaded, old: Embedded, tools: pgtools.Tools, progress: Prog
     try:
         with progress.task("dump of the old server"), old.in_use() as target:
             source = Connector(target, loaded.settings.database, "upgrade")
-            before, settings, notes = _read(source)
+            before, wanted, notes = _read(source)
             for file in (archive, roles):
                 os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             own = old.tools if Path(old.tools.path("pg_dump")).exists() else tools
@@ -95,8 +93,8 @@ def _upgrade(loaded: Loaded, old: Embedded, tools: pgtools.Tools, progress: Prog
             fresh = Connector(target, loaded.settings.database, "upgrade")
             pgtools.run_script(tools, roles, env=fresh.environment())
             pgtools.restore(tools, archive, dbname=DATABASE, env=fresh.environment())
-            _finish(fresh, settings)
-            after = _counts(fresh)
+            notes += _finish(fresh, wanted)
+            after = contents.count_now(fresh)
             if before != after:
                 different = sorted(t for t in before if before[t] != after.get(t))
                 raise RedclustError(
@@ -125,40 +123,25 @@ def _old_tools(layout: Layout, old_bin_dir: str | None) -> pgtools.Tools:
     )
 
 
-def _read(source: Connector) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
-    """Rows of every table, the settings of the database, and what will not be brought over."""
+def _read(source: Connector) -> tuple[dict[str, int], Attributes, list[str]]:
+    """Rows of every table, the database's attributes, and what will not be brought over."""
     with source.connect(bulk=True, autocommit=True) as connection:
-        settings = [(str(k), str(v)) for k, v in connection.execute(query("db", "database_settings"))]
+        wanted = attributes.read(connection, DATABASE)
         others = [str(row[0]) for row in connection.execute(query("db", "other_databases"))]
         system = [str(row[0]) for row in connection.execute(query("db", "system_settings"))]
+    if wanted is None:
+        raise UsageError(f"there is no database {DATABASE} in the old server to upgrade")
     notes = [f"the database {name} was not brought over" for name in others]
     if system:
         notes.append(f"settings made by ALTER SYSTEM were not brought over: {', '.join(system)}")
-    return _counts(source), settings, notes
+    return contents.count_now(source), wanted, notes
 
 
-def _finish(fresh: Connector, settings: list[tuple[str, str]]) -> None:
+def _finish(fresh: Connector, wanted: Attributes) -> list[str]:
     with fresh.connect(bulk=True, autocommit=True) as connection:
         # A restored database has no planner statistics.
         connection.execute(query("db", "analyze_all"))
-        for name, value in settings:
-            connection.execute(query("db", "set_parameter"), {"name": name, "value": value})
-            statement = sql.SQL(query("db", "keep_setting"))
-            connection.execute(statement.format(name=sql.Identifier(*name.split("."))))
-
-
-def _counts(connector: Connector) -> dict[str, int]:
-    """Exact rows of every table in one snapshot; one sequential scan each."""
-    with connector.connect(bulk=True) as connection:
-        connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        tables = [str(row[0]) for row in connection.execute(query("db", "tables"))]
-        return {table: _count(connection, table) for table in tables}
-
-
-def _count(connection: Connection, table: str) -> int:
-    statement = sql.SQL(query("db", "count_rows")).format(table=sql.Identifier(table))
-    row = connection.execute(statement).fetchone()
-    return int(row[0]) if row else 0
+        return list(attributes.apply(connection, DATABASE, wanted, owner=True))
 
 
 def _exchange(old: Embedded, new: Embedded, stamp: str) -> Path:
