@@ -41,12 +41,12 @@ IDENTIFIERS: dict[str, str] = {
 #: What stands for other words.
 WORDS = {"privilege": "CONNECT", "value": "'4MB'", "text": "'a comment'"}
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
-NUMBERS = {("import", "merge_interactions"): "file_id"}
+NUMBERS = {("store", "merge_interactions"): "file_id"}
 #: Of the area `older` these work on our tables, the others on the older system's.
 ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
 #: Not inside a transaction, or only at its beginning.
 ALONE = re.compile(r"(VACUUM|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX|SET TRANSACTION)\b")
-UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT)\b")
+UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
 EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
 
@@ -219,11 +219,11 @@ Reason = str | tuple[str, str, Mapping[str, Any]]
 INDEXES: dict[str, Reason] = {
     "redclust_migrations_pkey": "a migration is recorded once",
     "subreddits_pkey": "key",
-    "subreddits_name_key": ("import", "resolve_subreddits", {"names": "a"}),
+    "subreddits_name_key": ("graph", "subreddit_outside", {"name": "a"}),
     "users_pkey": "key",
-    "users_name_key": ("import", "resolve_users", {"names": "a"}),
-    "posts_pkey": ("import", "known_posts", {"ids": [1]}),
-    "comments_pkey": ("import", "known_comments", {"ids": [1]}),
+    "users_name_key": ("graph", "user_outside", {"name": "a"}),
+    "posts_pkey": ("store", "known_posts", {"ids": [1]}),
+    "comments_pkey": ("store", "known_comments", {"ids": [1]}),
     "import_files_pkey": "key",
     "import_files_key": "a file is imported once with the same filters",
     "imported_interactions_pkey": "a pair counts once in a file",
@@ -246,6 +246,10 @@ INDEXES: dict[str, Reason] = {
     "idx_graph_links_target": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
     "run_history_pkey": "key",
     "run_history_verb": ("history", "newest", {"verb": "vacuum", "limit": 1}),
+    "tombstones_thing_key": ("tombstones", "gone_things", {"kind": "post", "ids": [1]}),
+    "tombstones_name_key": ("tombstones", "gone_names", {"names": "a"}),
+    "post_checks_pkey": "a post was last looked at once",
+    "comment_checks_pkey": "a comment was last looked at once",
     "precalc_runs_pkey": ("graph", "shown_run", {}),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from redclust.db import locks
+from redclust.db import locks, tombstones
 from redclust.db.connect import Connection, Connector
 from redclust.db.locks import LockName
 from redclust.db.session import Database
@@ -19,9 +19,10 @@ from redclust.dumps.source import Source
 from redclust.errors import SchemaMismatch, UsageError
 from redclust.ops.import_.files import ImportReport
 from redclust.ops.import_.one import FileResult, OneImport, Place
-from redclust.ops.import_.prepared import Prepared, prepared
 from redclust.report import Progress
 from redclust.sql import query
+from redclust.store.names import Names, Table
+from redclust.store.prepared import Prepared, prepared
 
 _ROWS_AT_A_TIME = 20_000
 
@@ -65,12 +66,12 @@ def import_older_system(
                         one.run(table, _read(old, table, source, filters, batch_rows), place=Place())
                     )
         if filters == Filters():
-            results.append(
-                _copied("subreddits", old, connection, "describe_subreddits", add="resolve_subreddits")
-            )
-            results.append(_copied("users", old, connection, None, add="resolve_users"))
+            results.append(_copied("subreddits", old, connection, "describe_subreddits", add="subreddits"))
+            results.append(_copied("users", old, connection, None, add="users"))
             if _one(old, "has_jobs"):
                 results.append(_copied("jobs", old, connection, "add_jobs", add=None))
+        # Jobs of profiles, which no row stands for.
+        tombstones.apply(connection)
         connection.execute(query("import", "analyze_imported"))
     return ImportReport(tuple(results))
 
@@ -109,7 +110,7 @@ def _read(
 
 
 def _copied(
-    table: str, old: Connection, connection: Connection, statement: str | None, *, add: str | None
+    table: str, old: Connection, connection: Connection, statement: str | None, *, add: Table | None
 ) -> FileResult:
     """A small table's rows, by arrays of some thousands: names first, then what is known about them."""
     started = time.monotonic()
@@ -123,9 +124,7 @@ def _copied(
             read += len(rows)
             with connection.transaction():
                 if add is not None:
-                    names = {"names": "\n".join(columns[0])}
-                    resolved = connection.execute(query("import", add), names).fetchone()
-                    added += resolved[3] if resolved else 0
+                    added += Names(connection).add(add, columns[0])
                 if statement is not None:
                     changed = connection.execute(query("older", statement), values).rowcount
                     added += changed if add is None else 0

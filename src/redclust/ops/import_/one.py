@@ -12,15 +12,16 @@ from secrets import token_hex
 import orjson
 
 from redclust.db.connect import Connection
+from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.dumps.batches import Checkpoint
 from redclust.dumps.kinds import Kind
 from redclust.dumps.read import Filters, Head, ResumeMismatch, begins_with, fingerprint
 from redclust.dumps.rejects import RejectsFile
 from redclust.errors import ArtefactUnusable, UsageError
-from redclust.ops.import_.prepared import Prepared
-from redclust.ops.import_.writer import Writer, Written
 from redclust.report import Progress, Task
 from redclust.sql import query
+from redclust.store.prepared import Prepared
+from redclust.store.writer import Writer, Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class OneImport:
         self, connection: Connection, filters: Filters, rejects_dir: Path, progress: Progress, task: Task
     ) -> None:
         self._connection = connection
+        # Until the session ends: names are looked up once and remembered.
+        connection.execute(
+            query("db", "lock_references_shared"), {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
+        )
         self._writer = Writer(connection)
         self._rejects_dir = rejects_dir
         self._progress = progress

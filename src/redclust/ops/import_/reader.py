@@ -17,7 +17,7 @@ from pathlib import Path
 
 from redclust.dumps.batches import Checkpoint
 from redclust.dumps.read import Filters, Head, read
-from redclust.ops.import_.prepared import Prepared, prepared
+from redclust.store.prepared import Prepared, prepared
 
 #: A smaller file is read before another process has begun.
 _SMALL_BYTES = 256 * 1024

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from redclust.db import binary_copy
 from redclust.db.connect import Connection
 from redclust.ops.precalc.atlas import CommunityTable, Pairs, Places, UserPlaces
 from redclust.ops.precalc.snapshot import People
 from redclust.report import Task
 from redclust.sql import query
-
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
 
 
 def stage(
@@ -56,22 +54,6 @@ def stage(
     connection.execute(query("precalc", "analyze_staged"))
 
 
-def encode(columns: Sequence[npt.NDArray[np.generic]], first: int, last: int) -> bytes:
-    """Rows ``first`` to ``last`` as tuples of the binary COPY format, without its header.
-
-    Source: PostgreSQL documentation, COPY, "Binary Format".
-    """
-    layout: list[tuple[str, str]] = [("columns", ">i2")]
-    for i, column in enumerate(columns):
-        layout += [(f"length{i}", ">i4"), (f"value{i}", column.dtype.newbyteorder(">").str)]
-    rows = np.empty(last - first, np.dtype(layout))
-    rows["columns"] = len(columns)
-    for i, column in enumerate(columns):
-        rows[f"length{i}"] = column.dtype.itemsize
-        rows[f"value{i}"] = column[first:last]
-    return rows.tobytes()
-
-
 def _copy(
     connection: Connection,
     statement: str,
@@ -79,14 +61,15 @@ def _copy(
     block_rows: int,
     advance: Callable[[float], None],
 ) -> None:
-    n_rows = len(columns[0])
-    with connection.cursor().copy(query("precalc", statement)) as copy:
-        copy.write(_HEADER)
+    def blocks() -> Iterator[npt.NDArray[np.int64]]:
+        n_rows = len(columns[0])
         for first in range(0, n_rows, block_rows):
-            last = min(first + block_rows, n_rows)
-            copy.write(encode(columns, first, last))
-            advance(last - first)
-        copy.write(_TRAILER)
+            rows = np.arange(first, min(first + block_rows, n_rows))
+            yield rows
+            advance(len(rows))
+
+    fixed = [binary_copy.Fixed(column) for column in columns]
+    binary_copy.send(connection, query("precalc", statement), fixed, None, blocks())
 
 
 def _place(places: Places | UserPlaces) -> tuple[npt.NDArray[np.generic], ...]:

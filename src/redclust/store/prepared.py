@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from redclust.db.binary_copy import Tails, Text
 from redclust.dumps.batches import Batch, CommentBatch, InteractionBatch, PostBatch, TextColumn
 from redclust.dumps.read import Head
-from redclust.ops.import_.copy_rows import Tails, Text
 
 _NO_COLUMN = TextColumn(b"", np.zeros(0, np.int64), np.zeros(0, np.bool_))
 

@@ -1,18 +1,21 @@
-"""Columns to Postgres' binary COPY format.
+"""Columns to Postgres' binary COPY format, and from there into a table.
 
 Source: PostgreSQL documentation, COPY, "Binary Format".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 import numpy as np
 import numpy.typing as npt
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
+from redclust.db.connect import Connection
+
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]
@@ -20,9 +23,9 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A column of one width: ``values`` int64[n], int32[n] or bool[n]; ``absent`` bool[n] marks NULLs."""
+    """A column of one width: ``values`` integers, floats or bool, [n]; ``absent`` bool[n] marks NULLs."""
 
-    values: npt.NDArray[np.int64] | npt.NDArray[np.int32] | npt.NDArray[np.bool_]
+    values: npt.NDArray[Any]
     absent: Bool | None = None
 
 
@@ -64,6 +67,47 @@ class Tails:
             pieces[2 * i + 1 :: step] = _between(text.data, start, text.end)
         return cls(b"".join(pieces), np.cumsum(total), len(texts))
 
+    def replaced(self, rows: Int64, row: Tails) -> Tails:
+        """The same with each of ``rows`` (indices, ascending) replaced by the one row of ``row``."""
+        if not len(rows):
+            return self
+        start = np.concatenate((np.zeros(1, np.int64), self.end[:-1]))
+        length = self.end - start
+        pieces: list[bytes] = []
+        before = 0
+        for i in rows.tolist():
+            pieces += [self.data[before : start[i]], row.data]
+            before = int(self.end[i])
+            length[i] = len(row.data)
+        return Tails(b"".join([*pieces, self.data[before:]]), np.cumsum(length), self.columns)
+
+
+def send(
+    connection: Connection,
+    statement: LiteralString,
+    fixed: Sequence[Fixed],
+    tails: Tails | None,
+    blocks: Iterable[Int64],
+) -> None:
+    """Run a ``COPY … FROM STDIN (FORMAT binary)`` with the chosen rows, given as blocks of indices.
+
+    Rows keep their order only from block to block; what is held twice is bounded by a block.
+    """
+    with connection.cursor().copy(statement) as copy:
+        copy.write(_HEADER)
+        for rows in blocks:
+            for piece in _pieces(encode(fixed, tails, rows)):
+                copy.write(piece)
+        copy.write(_TRAILER)
+
+
+def _pieces(encoded: Iterable[bytes], size: int = 1 << 20) -> Iterator[memoryview]:
+    # libpq copies what it is given into its own buffer: large blocks would be held twice.
+    for block in encoded:
+        view = memoryview(block)
+        for start in range(0, len(view), size):
+            yield view[start : start + size]
+
 
 def encode(fixed: Sequence[Fixed], tails: Tails | None, rows: Int64) -> Iterator[bytes]:
     """The chosen ``rows`` (indices) as COPY tuples: fixed columns first, then texts, without header.
@@ -94,8 +138,8 @@ def _heads(fixed: Sequence[Fixed], texts: int, rows: Int64, pattern: int) -> npt
     for i, column in enumerate(fixed):
         layout.append((f"length{i}", ">i4"))
         if not pattern >> i & 1:
-            width = column.values.dtype.itemsize
-            layout.append((f"value{i}", f">i{width}" if width > 1 else "i1"))
+            dtype = column.values.dtype
+            layout.append((f"value{i}", "i1" if dtype == np.bool_ else dtype.newbyteorder(">").str))
     head = np.empty(len(rows), np.dtype(layout))
     head["columns"] = len(fixed) + texts
     for i, column in enumerate(fixed):

@@ -1,0 +1,108 @@
+"""What people deleted: written down once, and erased again whenever it comes back from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from redclust.db.connect import Connection
+from redclust.sql import query
+
+Thing = Literal["post", "comment"]
+#: ``deleted`` on Reddit; ``account``: gone there, what it wrote stands without its name; ``forgotten``:
+#: erased here, name and texts.
+Reason = Literal["deleted", "account", "forgotten"]
+
+#: Tombstones worked off in one transaction: what bounds how long rows stay locked.
+_STEP = 10_000
+#: In this order: what refers to something goes before it.
+_ACCOUNT_STEPS = (
+    "erase_comments_of_profiles",
+    "erase_posts_of_profiles",
+    "unlink_comments",
+    "unlink_posts",
+    "erase_interactions",
+    "erase_activity",
+    "erase_relationships",
+    "erase_links",
+    "erase_nodes",
+    "relabel_communities",
+    "erase_jobs",
+    "erase_profiles",
+    "erase_accounts",
+    "scrub_runs",
+)
+
+
+def add_things(connection: Connection, kind: Thing, ids: Sequence[int], *, reason: Reason) -> int:
+    """Write down that posts or comments are gone; those not known to be. Their rows are not touched."""
+    values = {"kind": kind, "ids": list(ids), "reason": reason}
+    return connection.execute(query("tombstones", "add_things"), values).rowcount if ids else 0
+
+
+def add_names(connection: Connection, names: Sequence[str], *, reason: Reason) -> int:
+    """Write down that accounts are gone; only a hash of each name is kept. Their rows are not touched."""
+    values = {"names": list(names), "reason": reason}
+    return connection.execute(query("tombstones", "add_names"), values).rowcount if names else 0
+
+
+def gone_things(connection: Connection, kind: Thing, ids: Sequence[int]) -> list[int]:
+    """Which of these posts or comments are gone."""
+    # One text is sent many times faster than an array of numbers.
+    array = "{" + ",".join(map(str, ids)) + "}"
+    row = connection.execute(query("tombstones", "gone_things"), {"kind": kind, "ids": array}).fetchone()
+    return (row[0] if row else None) or []
+
+
+def gone_names(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
+    """Which of these accounts are gone, and whether what they wrote is to be forgotten too."""
+    if not names:
+        return {}
+    rows = connection.execute(query("tombstones", "gone_names"), {"names": "\n".join(names)})
+    return {str(name): bool(forgotten) for name, forgotten in rows}
+
+
+def apply(connection: Connection) -> dict[str, int]:
+    """Erase again what is gone, wherever it stands: after a restore, an undo, a rollback; idempotent.
+
+    Returns the rows changed by the name of the step, those that changed any. Linear in the tombstones of
+    things; where an account that is gone has rows here, one pass over posts and comments. Each step is a
+    transaction of its own unless the caller has opened one.
+
+    Whoever wrote before the tombstones were committed must have ended: it may have looked an account up.
+    """
+    done: dict[str, int] = {}
+    for kind in ("post", "comment"):
+        after: int | None = -1
+        while after is not None:
+            after = _blank_some(connection, kind, after, done)
+    row = connection.execute(query("tombstones", "has_accounts")).fetchone()
+    if row is not None and row[0]:
+        _erase_accounts(connection, done)
+    return {step: rows for step, rows in done.items() if rows}
+
+
+def _blank_some(connection: Connection, kind: Thing, after: int, done: dict[str, int]) -> int | None:
+    values: dict[str, object] = {"kind": kind, "after": after, "limit": _STEP}
+    with connection.transaction():
+        row = connection.execute(query("tombstones", "next_things"), values).fetchone()
+        last: int | None = row[0] if row else None
+        if last is not None:
+            step = f"blank_{kind}s"
+            values["last"] = last
+            done[step] = done.get(step, 0) + connection.execute(query("tombstones", step), values).rowcount
+    return last
+
+
+def _erase_accounts(connection: Connection, done: dict[str, int]) -> None:
+    with connection.transaction():
+        found = [
+            connection.execute(query("tombstones", f"stage_{what}")).rowcount
+            for what in ("accounts", "profiles", "nodes")
+        ]
+        # A graph from elsewhere may name accounts that have no row here.
+        steps = _ACCOUNT_STEPS if any(found[:2]) else ("erase_links", "erase_nodes", "scrub_runs")
+        for step in steps:
+            done[step] = connection.execute(query("tombstones", step)).rowcount
+        for what in ("accounts", "profiles", "nodes"):
+            connection.execute(query("tombstones", f"drop_{what}"))
