@@ -6,7 +6,9 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -28,6 +30,10 @@ from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
+from redclust.rehearsal.ledger import Budget
+from redclust.rehearsal.server import Rehearsal, serve
+from redclust.rehearsal.site import Site
+from redclust.rehearsal.world import World
 
 # Which Postgres to test on; the wheel's where it is not set.
 _named = os.environ.get("REDCLUST_TEST_BIN_DIR")
@@ -157,3 +163,21 @@ def make_home(work_dir: Path, request: pytest.FixtureRequest) -> Iterator[Callab
 def home(make_home: Callable[..., Path]) -> Path:
     """A home that does not exist yet, in a directory that others may pass through."""
     return make_home()
+
+
+@pytest.fixture(scope="session")
+def small_world() -> World:
+    """Fifty subreddits of an invented Reddit; quick to make, and the same in every test."""
+    return World.generate(11, subreddits=50, users=400, communities=5, posts=1_500, comments=9_000)
+
+
+@pytest.fixture
+def rehearse(small_world: World) -> Iterator[Callable[..., Rehearsal]]:
+    """``rehearse(world, caps=…, budget=…)``: a served Reddit until the end of the test; nearly no limit."""
+    with ExitStack() as stack:
+
+        def start(world: World | Site = small_world, **options: Any) -> Rehearsal:
+            options.setdefault("budget", Budget(10_000_000))
+            return stack.enter_context(serve(world, **options))
+
+        yield start

@@ -1,0 +1,112 @@
+"""HTTP/1.1 on one connection: requests in, answers out, nothing else of HTTP than clients of an API use."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from redclust.rehearsal import answers
+from redclust.rehearsal.answers import Answer
+from redclust.rehearsal.ledger import Request
+
+_HEAD_MAX_BYTES = 64 * 1024
+_BODY_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request off the wire; header names in lower case."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+    received_s: float
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection, kept alive for as long as it likes; one request at a time.
+
+    asyncio sets TCP_NODELAY on every TCP connection: an answer leaves at once.
+    """
+
+    numbers: ClassVar[itertools.count[int]] = itertools.count(1)
+    open: ClassVar[set[Connection]] = set()
+
+    def __init__(
+        self,
+        handle: Callable[[Asked], tuple[Request, Answer]],
+        ended: Callable[[Request, int], None],
+    ) -> None:
+        self._handle, self._ended = handle, ended
+        self._number = next(self.numbers)
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    @classmethod
+    def close_all(cls) -> None:
+        for connection in list(cls.open):
+            if connection._transport:
+                connection._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open.discard(self)
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while self._transport is not None and (asked := self._next()) is not None:
+            request, answer = self._handle(asked)
+            # Before it leaves: who has the answer finds it in the log.
+            self._ended(request, answer.status)
+            self._send(answer, close=asked.headers.get("connection", "").lower() == "close")
+
+    def _next(self) -> Asked | None:
+        """The next whole request of the buffer."""
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > _HEAD_MAX_BYTES:
+                self._refuse(431)
+            return None
+        first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
+        headers = {
+            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+        }
+        length, words = headers.get("content-length", "0"), first.split(" ")
+        if len(words) != 3 or not words[2].startswith("HTTP/1.") or "transfer-encoding" in headers:
+            return self._refuse(400)
+        if not length.isdecimal() or int(length) > _BODY_MAX_BYTES:
+            return self._refuse(413)
+        total = end + 4 + int(length)
+        if len(self._buffer) < total:
+            return None
+        body = bytes(self._buffer[end + 4 : total])
+        del self._buffer[:total]
+        return Asked(words[0], words[1], headers, body, self._number, time.monotonic())
+
+    def _refuse(self, status: int) -> None:
+        """What is no HTTP that we speak ends the connection."""
+        self._buffer.clear()
+        self._send(answers.refusal(status), close=True)
+
+    def _send(self, answer: Answer, *, close: bool) -> None:
+        if self._transport is None:
+            return
+        headers = "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
+        head = (
+            f"HTTP/1.1 {answer.status} {answers.reason(answer.status)}\r\n"
+            f"content-type: {answer.kind}\r\ncontent-length: {len(answer.body)}\r\n"
+            f"{headers}{'connection: close' + chr(13) + chr(10) if close else ''}\r\n"
+        )
+        self._transport.write(head.encode("latin-1") + answer.body)
+        if close:
+            self._transport.close()
