@@ -141,6 +141,7 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
         "GRAPH_PROGRESS_INTERVAL": "50000",
         "PRECALC_CLEAR_ON_START": "true",
         "RESET_CRAWLING_AFTER_MIN": "20",
+        "BACKUP_INTERVAL": "12h",
         "REDDIT_CLIENT_ID": "an-id",
         "REDDIT_CLIENT_SECRET": SECRET,
         "REDDIT_USER_AGENT": "linux:redclust:0.1 (by /u/somebody)",
@@ -155,6 +156,22 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
     assert (settings.precalc.node_batch_size, settings.precalc.link_batch_size) == (2000, 5000)
     assert (settings.precalc.progress_interval, settings.precalc.clear_on_start) == (50_000, True)
     assert settings.queue.stuck_after_min == 20
+    assert settings.backup.interval == "12h"
+
+
+def test_lists_and_options_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDCLUST_BACKUP__AGE_RECIPIENTS", "age1one, ssh-ed25519 AAAA two")
+    monkeypatch.setenv("REDCLUST_BACKUP__TARGET_OPTIONS", "endpoint_url=http://127.0.0.1:9/,anon=true")
+    backup = load().settings.backup
+    assert backup.age_recipients == ("age1one", "ssh-ed25519 AAAA two")
+    assert {k: v.get_secret_value() for k, v in backup.target_options.items()} == {
+        "endpoint_url": "http://127.0.0.1:9/",
+        "anon": "true",
+    }
+    for bad in ("0h", "soon", "1h 1h"):
+        monkeypatch.setenv("BACKUP_INTERVAL", bad)
+        with pytest.raises(ConfigError, match=r"backup\.interval"):
+            load()
 
 
 def test_every_name_of_the_runbook_is_known(pytestconfig: pytest.Config) -> None:

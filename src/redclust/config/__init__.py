@@ -4,6 +4,7 @@ from redclust.config.load import Loaded, default_file, default_home, load
 from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
     USER_AGENT_EXAMPLE,
+    BackupSettings,
     DatabaseSettings,
     ImportSettings,
     PrecalcSettings,
@@ -18,6 +19,7 @@ __all__ = [
     "RUNBOOK_NAMES",
     "UNREAD_NAMES",
     "USER_AGENT_EXAMPLE",
+    "BackupSettings",
     "DatabaseSettings",
     "ImportSettings",
     "Loaded",

@@ -18,6 +18,7 @@ RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
     "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
     "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
     "RESET_CRAWLING_AFTER_MIN": ("queue", "stuck_after_min"),
+    "BACKUP_INTERVAL": ("backup", "interval"),
     "REDDIT_CLIENT_ID": ("reddit", "client_id"),
     "REDDIT_CLIENT_SECRET": ("reddit", "client_secret"),
     "REDDIT_USER_AGENT": ("reddit", "user_agent"),
@@ -28,7 +29,6 @@ UNREAD_NAMES: Mapping[str, str] = {
         ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
         "accepted and not read: redclust has no web API",
     ),
-    "BACKUP_INTERVAL": "accepted and not read: this version makes no backups",
     **dict.fromkeys(
         (
             "DETAILED_GRAPH",

@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Annotated, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from redclust import duration
 
 USER_AGENT_EXAMPLE = "linux:redclust:0.1 (by /u/YOUR_NAME)"
 
@@ -179,6 +190,81 @@ class RedditSettings(_Section):
         return value.rstrip("/")
 
 
+def _length_of_time(text: str) -> str:
+    if duration.seconds(text) <= 0:
+        raise ValueError("must be longer than nothing")
+    return text
+
+
+LengthOfTime = Annotated[str, AfterValidator(_length_of_time)]
+
+
+class BackupSettings(_Section):
+    """Where backups go, how they are made, and how many are kept."""
+
+    target: str | None = Field(
+        default=None,
+        description="A directory, or a URL such as s3://bucket/map (pip install 'redclust[s3]'); "
+        "empty: backups in redclust's home.",
+    )
+    target_options: dict[str, SecretStr] = Field(
+        default={}, description="Options of the URL's driver, such as endpoint_url; it finds keys by itself."
+    )
+    interval: LengthOfTime = Field(
+        default="24h", description="Time between two backups of `backup every` (BACKUP_INTERVAL)."
+    )
+    keep: Annotated[int, Field(ge=1)] = Field(
+        default=7, description="Verified backups that tidy keeps, the newest ones."
+    )
+    keep_daily: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Days of which tidy keeps the newest verified backup, beyond those."
+    )
+    keep_weekly: Annotated[int, Field(ge=0)] = Field(default=0, description="Weeks, likewise.")
+    keep_monthly: Annotated[int, Field(ge=0)] = Field(default=0, description="Months, likewise.")
+    max_age: LengthOfTime = Field(
+        default="26h", description="Age of the newest verified backup from which `backup status` complains."
+    )
+    zstd_level: Annotated[int, Field(ge=0, le=19)] = Field(
+        default=4, description="Compression: 1 quick to 19 small; 0 none."
+    )
+    jobs: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="Tables dumped at a time; more than 1 pays with more than 2 free cores."
+    )
+    table_lock_wait: LengthOfTime = Field(
+        default="30s", description="Wait so long for a table that another session holds exclusively."
+    )
+    age_recipients: tuple[str, ...] = Field(
+        default=(),
+        description="Encrypt to these age recipients (age1… or ssh-…); pip install 'redclust[age]'.",
+    )
+    identity_file: Path | None = Field(
+        default=None, description="The age identity that reads encrypted backups; keep it elsewhere as well."
+    )
+    ping_start_url: SecretStr | None = Field(
+        default=None, description="Asked for when a backup begins; a failing ping never fails a backup."
+    )
+    ping_success_url: SecretStr | None = Field(
+        default=None, description="Asked for when a backup is made and verified."
+    )
+    ping_failure_url: SecretStr | None = Field(default=None, description="Asked for when a backup failed.")
+    ping_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=10, description="Seconds that one ping may take."
+    )
+
+    @field_validator("age_recipients", "target_options", mode="before")
+    @classmethod
+    def _of_one_text(cls, value: object, info: ValidationInfo) -> object:
+        # In the environment a list is a text with commas.
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if info.field_name == "age_recipients":
+            return parts
+        if not all("=" in part for part in parts):
+            raise ValueError("expected NAME=value, separated by commas")
+        return dict(part.split("=", 1) for part in parts)
+
+
 class Settings(_Section):
     """All sections; built by :func:`load`, never by hand."""
 
@@ -186,6 +272,7 @@ class Settings(_Section):
     imports: ImportSettings = ImportSettings()
     precalc: PrecalcSettings = PrecalcSettings()
     queue: QueueSettings = QueueSettings()
+    backup: BackupSettings = BackupSettings()
     reddit: RedditSettings = RedditSettings()
 
 
