@@ -39,7 +39,7 @@ IDENTIFIERS: dict[str, str] = {
     "benchmark.drop_database": "test_sql_throw_away",
 }
 #: What stands for other words.
-WORDS = {"privilege": "CONNECT", "value": "'4MB'", "text": "'a comment'"}
+WORDS = {"privilege": "CONNECT", "value": "'4MB'", "text": "'a comment'", "limit": "5"}
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("store", "merge_interactions"): "file_id"}
 #: Of the area `older` these work on our tables, the others on the older system's.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
@@ -32,17 +33,37 @@ _LIST_ELEMENT = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^",]*?))\s*(?:,|$)')
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """One right on the database; everybody's where ``role`` is None."""
+class Role:
+    """A role of the server, without its password; ``member_of`` are the roles granted to it."""
 
-    role: str | None
+    name: str
+    superuser: bool
+    inherit: bool
+    createrole: bool
+    createdb: bool
+    login: bool
+    replication: bool
+    bypassrls: bool
+    connection_limit: int
+    valid_until: datetime | None
+    member_of: tuple[str, ...] = ()
+    #: It owns something in the database, has a right on something, or a setting there.
+    concerned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right on the database itself; ``grantee`` is empty for everybody."""
+
+    grantee: str
+    grantor: str
     privilege: str
     grantable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """``ALTER DATABASE … SET``, or for one role's sessions ``ALTER ROLE … IN DATABASE … SET``."""
+    """``ALTER DATABASE … SET``, or with a role ``ALTER ROLE … IN DATABASE … SET``; the value as kept."""
 
     role: str | None
     name: str
@@ -50,49 +71,44 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """A role that something in the database belongs to or is granted to; never its password."""
-
-    name: str
-    login: bool = False
-    inherit: bool = True
-    createdb: bool = False
-    createrole: bool = False
-    superuser: bool = False
-    member_of: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """``grants`` is None where nobody ever granted or revoked; ``provider`` is ``b``, ``c`` or ``i``."""
+class DatabaseFacts:
+    """What lies outside the database: pg_restore under another name leaves all of it behind."""
 
     owner: str
-    comment: str | None
     encoding: str
+    #: ``libc``, ``icu`` or ``builtin``.
+    locale_provider: str
     collate: str
     ctype: str
-    provider: str
+    #: Of icu and builtin; None for libc.
     locale: str | None
-    grants: tuple[Grant, ...] | None = None
-    settings: tuple[Setting, ...] = ()
+    collation_version: str | None
+    connection_limit: int
+    tablespace: str
+    comment: str | None
+    #: With indexes and catalogs: what a restore needs beside the present one.
+    size_bytes: int
+    #: None where nobody ever granted or revoked: Postgres' defaults.
+    grants: tuple[Grant, ...] | None
+    settings: tuple[Setting, ...]
 
 
-def read(connection: Connection, name: str) -> Attributes | None:
-    """The attributes of a database of this server; None where there is none of that name."""
+def read(connection: Connection, name: str) -> DatabaseFacts | None:
+    """The facts of a database of this server; None where there is none of that name."""
     values = {"name": name}
-    row = connection.execute(query("databases", "attributes"), values).fetchone()
+    row = connection.execute(query("databases", "facts"), values).fetchone()
     if row is None:
         return None
     *told, granted = row
-    grants = [Grant(*g) for g in connection.execute(query("databases", "grants"), values)]
-    settings = [Setting(*s) for s in connection.execute(query("databases", "settings"), values)]
-    return Attributes(*told, grants=tuple(grants) if granted else None, settings=tuple(settings))
+    grants = tuple(Grant(*g) for g in connection.execute(query("databases", "grants"), values))
+    settings = tuple(Setting(*s) for s in connection.execute(query("databases", "settings"), values))
+    return DatabaseFacts(*told, grants=grants if granted else None, settings=settings)
 
 
-def needed_roles(connection: Connection) -> tuple[Role, ...]:
-    """The roles without which this session's database cannot be restored as it is."""
-    rows = connection.execute(query("databases", "needed_roles"))
-    return tuple(Role(*told, member_of=tuple(groups)) for *told, groups in rows)
+def roles(connection: Connection) -> tuple[Role, ...]:
+    """Every role of the server but Postgres' own; ``concerned`` is about this session's database."""
+    rows = connection.execute(query("databases", "roles"))
+    return tuple(Role(*told, member_of=tuple(groups), concerned=here) for *told, groups, here in rows)
 
 
 def create_role(connection: Connection, role: Role, existing: Iterable[str]) -> None:
@@ -114,7 +130,7 @@ def create_role(connection: Connection, role: Role, existing: Iterable[str]) -> 
             connection.execute(statement.format(role=sql.Identifier(group), member=name))
 
 
-def apply(connection: Connection, name: str, wanted: Attributes, *, owner: bool) -> tuple[str, ...]:
+def apply(connection: Connection, name: str, wanted: DatabaseFacts, *, owner: bool) -> tuple[str, ...]:
     """Give a database what is wanted but for encoding and locale, which only its creation can.
 
     ``owner=False`` leaves the owner as it is. What this session may not do is left and told, a sentence each.
@@ -127,6 +143,9 @@ def apply(connection: Connection, name: str, wanted: Attributes, *, owner: bool)
 
     if wanted.comment is not None:
         add("the comment", "set_comment", text=sql.Literal(wanted.comment))
+    if wanted.connection_limit >= 0:
+        limit = sql.Literal(wanted.connection_limit)
+        add("the limit of connections", "set_connection_limit", limit=limit)
     for one in wanted.settings:
         parts = {"parameter": sql.Identifier(*one.name.split(".")), "value": _value(one)}
         if one.role is None:
@@ -137,13 +156,13 @@ def apply(connection: Connection, name: str, wanted: Attributes, *, owner: bool)
     if wanted.grants is not None:
         add("that not everybody may connect", "revoke_default")
         for grant in wanted.grants:
-            told = f"{grant.privilege} for {grant.role or 'everybody'}"
+            told = f"{grant.privilege} for {grant.grantee or 'everybody'}"
             right = {"privilege": _PRIVILEGES[grant.privilege]}
-            if grant.role is None:
+            if not grant.grantee:
                 add(told, "grant_everybody", **right)
             else:
                 step = "grant_onward" if grant.grantable else "grant"
-                add(told, step, role=sql.Identifier(grant.role), **right)
+                add(told, step, role=sql.Identifier(grant.grantee), **right)
     if owner:  # last: afterwards the rest may not be ours to do
         add(f"the owner {wanted.owner}", "set_owner", role=sql.Identifier(wanted.owner))
     left: list[str] = []

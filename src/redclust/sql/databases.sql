@@ -1,21 +1,25 @@
 -- Databases as wholes: what they are like, who is in them, and their names.
 
--- name: attributes
--- What a database is besides what is in it: owner, comment, encoding, locale.
-SELECT pg_get_userbyid(d.datdba), shobj_description(d.oid, 'pg_database'),
-       pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, d.datlocprovider::text,
+-- name: facts
+-- What a database is besides what is in it.
+SELECT pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding),
+       CASE d.datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' ELSE 'builtin' END,
+       d.datcollate, d.datctype,
        -- 15 and 16 say it by another name.
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
-       d.datacl IS NOT NULL
+       d.datcollversion, d.datconnlimit, t.spcname, shobj_description(d.oid, 'pg_database'),
+       pg_database_size(d.oid), d.datacl IS NOT NULL
 FROM pg_database AS d
+JOIN pg_tablespace AS t ON t.oid = d.dattablespace
 WHERE d.datname = %(name)s
 
 -- name: grants
 -- Who may do what with a database; no grantee means everybody.
-SELECT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
+SELECT CASE a.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(a.grantee) END, pg_get_userbyid(a.grantor),
+       a.privilege_type, a.is_grantable
 FROM pg_database AS d, aclexplode(d.datacl) AS a
 WHERE d.datname = %(name)s
-ORDER BY 1 NULLS FIRST, 2
+ORDER BY 1, 3
 
 -- name: settings
 -- What ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET have set.
@@ -26,28 +30,28 @@ JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(s.setconfig) AS setting
 WHERE d.datname = %(name)s
 ORDER BY 1 NULLS FIRST, 2
 
--- name: needed_roles
--- The roles that own something in this database or are named in its grants, with what they may.
-WITH owners AS (
-    SELECT refobjid AS role FROM pg_shdepend
-    WHERE refclassid = 'pg_authid'::regclass
-      AND (dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-           OR (classid = 'pg_database'::regclass
-               AND objid = (SELECT oid FROM pg_database WHERE datname = current_database())))
+-- name: roles
+-- Every role of the server, and whether anything in this database is its own or was granted to it.
+WITH here AS (SELECT oid, datdba FROM pg_database WHERE datname = current_database()),
+concerned AS (
+    SELECT d.refobjid AS role FROM pg_shdepend AS d, here
+    WHERE d.refclassid = 'pg_authid'::regclass
+      AND (d.dbid = here.oid OR (d.classid = 'pg_database'::regclass AND d.objid = here.oid))
     -- The first role of a server is in no list of dependencies.
-    UNION SELECT datdba FROM pg_database WHERE datname = current_database()
+    UNION SELECT datdba FROM here
     UNION SELECT relowner FROM pg_class WHERE oid >= 16384
     UNION SELECT nspowner FROM pg_namespace WHERE oid >= 16384
     UNION SELECT proowner FROM pg_proc WHERE oid >= 16384
-    UNION SELECT setrole FROM pg_db_role_setting
-    WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+    UNION SELECT s.setrole FROM pg_db_role_setting AS s, here WHERE s.setdatabase = here.oid
 )
-SELECT r.rolname, r.rolcanlogin, r.rolinherit, r.rolcreatedb, r.rolcreaterole, r.rolsuper,
+SELECT r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin, r.rolreplication,
+       r.rolbypassrls, r.rolconnlimit, CASE WHEN isfinite(r.rolvaliduntil) THEN r.rolvaliduntil END,
        ARRAY(SELECT pg_get_userbyid(m.roleid)::text FROM pg_auth_members AS m
-             WHERE m.member = r.oid ORDER BY 1)
+             WHERE m.member = r.oid ORDER BY 1),
+       r.oid IN (SELECT role FROM concerned)
 FROM pg_roles AS r
 -- Roles named pg_… are every server's own.
-WHERE r.oid IN (SELECT role FROM owners) AND r.rolname NOT LIKE 'pg\_%%'
+WHERE r.rolname NOT LIKE 'pg\_%'
 ORDER BY r.rolname
 
 -- name: create_role
@@ -73,6 +77,10 @@ ALTER DATABASE {name} OWNER TO {role}
 -- name: set_comment
 -- The comment on a database.
 COMMENT ON DATABASE {name} IS {text}
+
+-- name: set_connection_limit
+-- How many sessions a database takes.
+ALTER DATABASE {name} CONNECTION LIMIT {limit}
 
 -- name: revoke_default
 -- A new database is open to everybody; what was granted follows.

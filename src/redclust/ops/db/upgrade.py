@@ -13,7 +13,7 @@ from typing import ClassVar
 from redclust import pgtools
 from redclust.config import Loaded
 from redclust.db import attributes, contents, embedded, schema
-from redclust.db.attributes import Attributes
+from redclust.db.attributes import DatabaseFacts
 from redclust.db.connect import Connector
 from redclust.db.embedded import Embedded
 from redclust.db.filelock import exclusive
@@ -123,7 +123,7 @@ def _old_tools(layout: Layout, old_bin_dir: str | None) -> pgtools.Tools:
     )
 
 
-def _read(source: Connector) -> tuple[dict[str, int], Attributes, list[str]]:
+def _read(source: Connector) -> tuple[dict[str, int], DatabaseFacts, list[str]]:
     """Rows of every table, the database's attributes, and what will not be brought over."""
     with source.connect(bulk=True, autocommit=True) as connection:
         wanted = attributes.read(connection, DATABASE)
@@ -137,7 +137,7 @@ def _read(source: Connector) -> tuple[dict[str, int], Attributes, list[str]]:
     return contents.count_now(source), wanted, notes
 
 
-def _finish(fresh: Connector, wanted: Attributes) -> list[str]:
+def _finish(fresh: Connector, wanted: DatabaseFacts) -> list[str]:
     with fresh.connect(bulk=True, autocommit=True) as connection:
         # A restored database has no planner statistics.
         connection.execute(query("db", "analyze_all"))
