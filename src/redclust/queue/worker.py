@@ -144,12 +144,12 @@ class Worker:
         Raises:
             DatabaseUnreachable: as :meth:`connection`.
         """
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._was_lost),
-            stop=tenacity.stop_after_attempt(3),
-            reraise=True,
-        )
-        return retrying(lambda: work(self.connection()))
+        try:
+            return work(self.connection())
+        except psycopg.OperationalError as error:
+            if not self._was_lost(error):
+                raise
+        return work(self.connection())
 
     def let_go(self, lease: Lease, error: BaseException | None) -> None:
         """End a job that its block did not end; where even that fails, the lease runs out by itself."""

@@ -115,7 +115,7 @@ RETURNING j.id, j.subreddit_name, j.token, j.priority, j.attempts, j.options, j.
 -- take it before what is written here is committed.
 SELECT (SELECT max(version) FROM redclust_migrations)
 FROM crawl_jobs
-WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
 FOR NO KEY UPDATE
 
 -- name: checkpoint
@@ -124,7 +124,7 @@ UPDATE crawl_jobs
 SET checkpoint = %(state)s, pages = pages + 1, attempts = 1, page_at = clock_timestamp(),
     heartbeat_at = clock_timestamp(),
     lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 s'
-WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
 
 -- name: complete
 -- The crawl came to its end; the run is written down in the same statement.
@@ -133,7 +133,7 @@ WITH done AS (
     SET status = 'completed', token = token + 1, verdict = %(verdict)s, completed_at = clock_timestamp(),
         attempts = 0, checkpoint = NULL, error_message = NULL, worker_id = NULL, host = NULL, pid = NULL,
         heartbeat_at = NULL, lease_until = NULL, page_at = NULL, deadline_at = NULL
-    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
     RETURNING id, started_at, pages
 )
 INSERT INTO crawl_runs (job_id, token, outcome, started_at, host, pid, pages, verdict, figures)
@@ -151,7 +151,7 @@ WITH ended AS (
             * (1 + %(jitter_ratio)s::double precision * (2 * random() - 1))),
         token = token + 1, error_message = %(error)s::text, worker_id = NULL, host = NULL, pid = NULL,
         heartbeat_at = NULL, lease_until = NULL, page_at = NULL, deadline_at = NULL
-    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
     RETURNING id, status, started_at, pages, run_at
 ), written AS (
     INSERT INTO crawl_runs (job_id, token, outcome, started_at, host, pid, pages, error_message, figures)
@@ -171,7 +171,7 @@ WITH ended AS (
         worker_id = NULL, host = NULL, pid = NULL, heartbeat_at = NULL, lease_until = NULL, page_at = NULL,
         deadline_at = NULL
     FROM (SELECT id AS held_id, started_at AS since FROM crawl_jobs WHERE id = %(id)s) AS held
-    WHERE id = held_id AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+    WHERE id = held_id AND token = %(token)s AND worker_id = %(worker)s
     RETURNING id, since, pages
 )
 INSERT INTO crawl_runs (job_id, token, outcome, started_at, host, pid, pages, error_message, figures)
@@ -187,7 +187,7 @@ WITH alive AS (
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
 ), free AS (
     SELECT id FROM crawl_jobs
-    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'
+    WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
     FOR NO KEY UPDATE SKIP LOCKED
 ), longer AS (
     UPDATE crawl_jobs AS j
@@ -197,7 +197,7 @@ WITH alive AS (
     WHERE j.id = free.id
 )
 SELECT EXISTS (SELECT FROM crawl_jobs
-               WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s AND status = 'crawling'),
+               WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s),
        (SELECT reason FROM crawl_pauses ORDER BY since LIMIT 1),
        (SELECT max(version) FROM redclust_migrations)
 
