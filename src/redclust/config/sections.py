@@ -204,8 +204,8 @@ class BackupSettings(_Section):
 
     target: str | None = Field(
         default=None,
-        description="A directory, or a URL such as s3://bucket/map (pip install 'redclust[s3]'); "
-        "empty: backups in redclust's home.",
+        description="A directory (in redclust's home where it is relative), or a URL such as "
+        "s3://bucket/map (pip install 'redclust[s3]'); empty: HOME/backups.",
     )
     target_options: dict[str, SecretStr] = Field(
         default={}, description="Options of the URL's driver, such as endpoint_url; it finds keys by itself."

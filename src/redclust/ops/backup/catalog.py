@@ -92,21 +92,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """Which backups are this database's.
+    """Which backups are this database's: those of its ``identities``.
 
-    ``live`` is the identity that its server told; None while it is down. Then, and where ``same_place`` is
-    set (an embedded server with its own directory of backups: its data may have been made anew), backups
-    taken from the same ``source`` are its own too.
+    An embedded server's home remembers all that it has had; an external server tells its own. Where that one
+    is down and none is known, it is the backups that were taken from the same ``source``.
     """
 
-    live: Identity | None
-    source: str
-    same_place: bool = False
+    identities: frozenset[Identity]
+    source: str = ""
 
     def has(self, made: Manifest) -> bool:
-        if made.identity == self.live:
-            return True
-        return (self.live is None or self.same_place) and made.source == self.source
+        return made.identity in self.identities or (not self.identities and made.source == self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ class Catalog:
         if entry.manifest is not None:
             named = entry.name.removesuffix(PARTIAL) == entry.manifest.name
             return named and self.ours.has(entry.manifest)
-        return entry.marker is not None and entry.marker.identity == self.ours.live
+        return entry.marker is not None and entry.marker.identity in self.ours.identities
 
     def choose(self, wanted: str = LATEST, *, can_read: bool = True) -> Entry:
         """A backup to use: the one named, whoever's it is, or ``latest``: this database's newest verified.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from redclust.db.attributes import Attributes, Role
 from redclust.errors import ArtefactUnusable
 from redclust.ops.backup import signed
 
@@ -94,67 +95,6 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """A role of the server, without its password; ``member_of`` are the roles granted to it."""
-
-    name: str
-    superuser: bool
-    inherit: bool
-    createrole: bool
-    createdb: bool
-    login: bool
-    replication: bool
-    bypassrls: bool
-    connection_limit: int
-    valid_until: datetime | None
-    member_of: tuple[str, ...] = ()
-    #: It owns something here, has a right on something, or a setting in this database.
-    concerned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A right on the database itself; ``grantee`` is empty for PUBLIC."""
-
-    grantee: str
-    grantor: str
-    privilege: str
-    grantable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """``ALTER DATABASE … SET``, or with a role ``ALTER ROLE … IN DATABASE … SET``; the value as kept."""
-
-    role: str | None
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseFacts:
-    """What lies outside the database: pg_restore under another name leaves all of it behind."""
-
-    owner: str
-    encoding: str
-    #: ``libc``, ``icu`` or ``builtin``.
-    locale_provider: str
-    collate: str
-    ctype: str
-    #: Of icu and builtin; None for libc.
-    locale: str | None
-    collation_version: str | None
-    connection_limit: int
-    tablespace: str
-    comment: str | None
-    #: None where nobody ever granted or revoked: Postgres' defaults.
-    grants: tuple[Grant, ...] | None
-    settings: tuple[Setting, ...]
-    #: With indexes and catalogs: what a restore needs beside the present one.
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
     """The instant that the backup shows, as the server told it in the dump's snapshot."""
 
@@ -192,8 +132,14 @@ class Manifest:
     dump_format: str
     payloads: tuple[Payload, ...]
     tables: tuple[Table, ...]
-    database: DatabaseFacts
+    #: What pg_restore leaves behind under another name.
+    database: Attributes
+    #: With indexes and catalogs: about what a restore needs.
+    database_bytes: int
+    #: Of the collation's library, where the provider tells it.
+    collation_version: str | None
     extensions: tuple[Extension, ...]
+    #: Those that own something here or are granted something; ``roles.sql`` has all of the server.
     roles: tuple[Role, ...]
     #: None where it could not be read back: written, and not yet known to be good.
     verified: Verified | None
