@@ -132,12 +132,14 @@ class Budget:
             if refused and headers.retry_after_s is not None:
                 told += f" with retry-after {headers.retry_after_s:g} s"
             self._ask_durably("halt", halt_s=halt_s, reason=told, refused=refused)
+        # What is left means nothing without the time it must last for.
+        whole = headers.remaining is not None and headers.reset_s is not None
         self._ask(
             "answered",
             ticket=ticket.number,
             used=headers.used,
-            remaining=headers.remaining,
-            reset_s=headers.reset_s,
+            remaining=headers.remaining if whole else None,
+            reset_s=headers.reset_s if whole else None,
             granted_per_minute=headers.granted_per_minute,
             refused=refused,
         )

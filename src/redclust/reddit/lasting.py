@@ -42,7 +42,7 @@ class Lasting:
         """
         again = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_away),
-            wait=tenacity.wait_exponential_jitter(initial=0.1, max=2, jitter=0.1),
+            wait=tenacity.wait_exponential(multiplier=0.1, max=2) + tenacity.wait_random(0, 0.1),
             stop=tenacity.stop_after_delay(PATIENCE_S),
             sleep=self._sleep,
             reraise=True,
