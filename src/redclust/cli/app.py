@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from redclust import __version__
-from redclust.cli import benchmark, config, db, demo, graph, import_, precalc
+from redclust.cli import benchmark, config, db, demo, graph, import_, integrity, precalc, vacuum
 from redclust.cli.runtime import Runtime
 from redclust.errors import exit_code_table
 
@@ -27,6 +27,8 @@ app.command("demo")(demo.command)
 app.command("import")(import_.command)
 app.add_typer(precalc.app, name="precalc")
 app.add_typer(graph.app, name="graph")
+app.add_typer(integrity.app, name="integrity")
+app.command("vacuum")(vacuum.command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

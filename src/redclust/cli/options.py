@@ -27,3 +27,14 @@ LockWait = Annotated[
         show_default=False,
     ),
 ]
+
+MaxDuration = Annotated[
+    float | None,
+    typer.Option(
+        "--max-duration",
+        parser=length_of_time,
+        metavar="TIME",
+        help="Stop after so long, such as 2h; what was not done then is listed (exit 3).",
+        show_default=False,
+    ),
+]

@@ -265,6 +265,31 @@ class BackupSettings(_Section):
         return dict(part.split("=", 1) for part in parts)
 
 
+class MaintenanceSettings(_Section):
+    """When a table or index counts as bloated, and what old rows go."""
+
+    bloat_ratio: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.3, description="A table or index is bloated when this share of it holds nothing, …"
+    )
+    bloat_min_mb: Annotated[float, Field(ge=0)] = Field(
+        default=10, description="… and that is at least so many MiB."
+    )
+    bloat_budget_s: Annotated[float, Field(gt=0)] = Field(
+        default=60, description="Seconds to confirm estimates of bloat by looking at pages."
+    )
+    exact_rows_mb: Annotated[float, Field(ge=0)] = Field(
+        default=64, description="Tables of at most so many MiB are counted exactly by integrity stats."
+    )
+
+    @property
+    def bloat_min_bytes(self) -> int:
+        return round(self.bloat_min_mb * 1024 * 1024)
+
+    @property
+    def exact_rows_bytes(self) -> int:
+        return round(self.exact_rows_mb * 1024 * 1024)
+
+
 class Settings(_Section):
     """All sections; built by :func:`load`, never by hand."""
 
@@ -274,6 +299,7 @@ class Settings(_Section):
     queue: QueueSettings = QueueSettings()
     backup: BackupSettings = BackupSettings()
     reddit: RedditSettings = RedditSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -1,0 +1,92 @@
+"""What a vacuum found and did, table by table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from redclust.db.holders import Holder
+from redclust.db.tables import Table
+from redclust.report import Report
+
+State = Literal["planned", "done", "skipped", "stopped", "not started"]
+NOT_PERMITTED = "this role neither owns the table or the database nor may maintain it"
+
+
+@dataclass(frozen=True, slots=True)
+class TableVacuum:
+    """One table before and after; sizes with its TOAST table and indexes, None where they were locked away.
+
+    ``dead_rows_after`` are those that could not be removed: somebody may still read them. ``catalog`` is a
+    table of the system; ``optional`` one of these that nobody named and this role may not vacuum, which
+    changes no exit code.
+    """
+
+    table: str
+    catalog: bool
+    optional: bool
+    state: State
+    reason: str
+    in_the_way: tuple[Holder, ...]
+    vacuumed_at: datetime | None
+    dead_rows_before: int
+    dead_rows_after: int | None
+    size_bytes_before: int | None
+    size_bytes_after: int | None
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class VacuumReport(Report):
+    """Each table, those of the system last; not ok when one was not done.
+
+    ``held_back_by`` are those that kept dead rows from being removed, the oldest first.
+    """
+
+    verb: ClassVar[str] = "vacuum"
+    database: str
+    dry_run: bool
+    tables: tuple[TableVacuum, ...]
+    held_back_by: tuple[Holder, ...]
+    duration_s: float
+
+    @property
+    def ok(self) -> bool:
+        return all(one.state in ("planned", "done") or one.optional for one in self.tables)
+
+
+def outcome(
+    one: Table,
+    state: State,
+    reason: str = "",
+    in_the_way: tuple[Holder, ...] = (),
+    *,
+    optional: bool = False,
+    after: Table | None = None,
+    began_s: float | None = None,
+) -> TableVacuum:
+    """What became of a table; ``after`` are its figures when the work was done."""
+    return TableVacuum(
+        table=one.label,
+        catalog=one.catalog,
+        optional=optional,
+        state=state,
+        reason=reason,
+        in_the_way=in_the_way,
+        vacuumed_at=one.vacuumed_at,
+        dead_rows_before=one.dead_rows,
+        dead_rows_after=after.dead_rows if after else None,
+        size_bytes_before=one.size_bytes,
+        size_bytes_after=after.size_bytes if after else None,
+        duration_s=time.monotonic() - began_s if began_s is not None else 0.0,
+    )
+
+
+def planned(one: Table, names: Sequence[str]) -> TableVacuum:
+    """What would be done with a table; without the right to it nothing."""
+    if one.may_maintain:
+        return outcome(one, "planned")
+    return outcome(one, "skipped", NOT_PERMITTED, optional=one.catalog and not names)

@@ -1,0 +1,61 @@
+"""``vacuum`` in words."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from redclust.ops.vacuum import TableVacuum, VacuumReport
+from redclust.render.output import size, table
+from redclust.report import Report
+
+
+def show(report: Report, out: Console) -> None:
+    match report:
+        case VacuumReport():
+            vacuum(report, out)
+        case _:
+            raise TypeError(type(report).__name__)
+
+
+def vacuum(report: VacuumReport, out: Console) -> None:
+    """Also what `maintenance` shows of its vacuum."""
+    columns = ("table", "", "dead rows", "left", "size", "after", "took")
+    rows = table(*columns, right=columns[2:])
+    for one in report.tables:
+        if not one.catalog or one.state not in ("done", "planned"):
+            rows.add_row(*_row(one))
+    out.print(rows)
+    catalogs = [one for one in report.tables if one.catalog and one.state in ("done", "planned")]
+    if catalogs:
+        before, after = (_sum(catalogs, which) for which in ("size_bytes_before", "size_bytes_after"))
+        change = f", now {size(after)}" if after else ""
+        out.print(f"and {len(catalogs)} tables of the system, {size(before)}{change}")
+    for one in report.tables:
+        if one.reason and not one.optional:
+            by = "; ".join(holder.words() for holder in one.in_the_way)
+            out.print(f"{one.table} {one.state}: {one.reason}{': ' + by if by else ''}")
+    if report.held_back_by:
+        out.print("Dead rows are left because these may still read them:")
+        for holder in report.held_back_by:
+            out.print(f"  {holder.words()}")
+    if report.dry_run:
+        out.print("Nothing was done (--dry-run)")
+    else:
+        done = sum(one.state == "done" for one in report.tables)
+        out.print(f"Vacuumed {done} of {len(report.tables)} tables in {report.duration_s:.1f}s")
+
+
+def _row(one: TableVacuum) -> tuple[str, ...]:
+    return (
+        one.table,
+        one.state,
+        str(one.dead_rows_before),
+        "" if one.dead_rows_after is None else str(one.dead_rows_after),
+        "" if one.size_bytes_before is None else size(one.size_bytes_before),
+        "" if one.size_bytes_after is None else size(one.size_bytes_after),
+        f"{one.duration_s:.1f}s" if one.state in ("done", "stopped") else "",
+    )
+
+
+def _sum(tables: list[TableVacuum], which: str) -> int:
+    return sum(getattr(one, which) or 0 for one in tables)

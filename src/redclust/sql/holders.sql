@@ -1,0 +1,50 @@
+-- Who is in the way.
+
+-- name: of_table
+-- The sessions and prepared transactions with a lock on a table that a vacuum cannot share, longest first.
+SELECT CASE WHEN l.pid IS NULL THEN 'prepared transaction'
+            WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum'
+            ELSE 'session' END,
+       l.pid,
+       coalesce(p.gid, CASE WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum' END,
+                a.application_name, ''),
+       coalesce(p.owner, a.usename),
+       coalesce(p.prepared, a.xact_start),
+       string_agg(DISTINCT l.mode, ', ')
+FROM pg_locks AS l
+LEFT JOIN pg_stat_activity AS a USING (pid)
+LEFT JOIN pg_prepared_xacts AS p
+       ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.relation = %(relation)s::oid
+  AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                 'AccessExclusiveLock')
+GROUP BY l.pid, a.pid, a.backend_type, a.application_name, a.usename, a.xact_start, p.gid, p.owner, p.prepared
+ORDER BY 5 NULLS LAST
+
+-- name: of_snapshots
+-- What holds the horizon back behind which rows of this database's tables may be removed, the oldest first.
+SELECT kind, pid, name, usename, since, detail
+FROM (
+    SELECT 'session' AS kind, pid, application_name AS name, usename, xact_start AS since, state AS detail,
+           greatest(age(backend_xmin), age(backend_xid)) AS held
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type <> 'autovacuum worker'
+      AND coalesce(backend_xmin, backend_xid) IS NOT NULL
+      AND pid <> pg_backend_pid() AND pid <> ALL (%(own)s::integer[])
+    UNION ALL
+    SELECT 'prepared transaction', NULL, gid, owner, prepared, NULL, age(transaction)
+    FROM pg_prepared_xacts
+    WHERE database = current_database()
+    UNION ALL
+    SELECT 'replication slot', active_pid, slot_name, NULL, NULL,
+           CASE WHEN active THEN 'active' ELSE 'inactive' END, greatest(age(xmin), age(catalog_xmin))
+    FROM pg_replication_slots
+    WHERE coalesce(xmin, catalog_xmin) IS NOT NULL
+    UNION ALL
+    SELECT 'standby', pid, application_name, usename, backend_start, state, age(backend_xmin)
+    FROM pg_stat_replication
+    WHERE backend_xmin IS NOT NULL
+) AS holders
+ORDER BY held DESC, since
