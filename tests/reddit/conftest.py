@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from crawlers import PLENTY, settings_for
+from crawlers import PLENTY, reddit_settings
 
 from redclust.config import RedditSettings
 from redclust.db.session import Database
@@ -30,7 +30,7 @@ def rehearsal(world: World) -> Iterator[Rehearsal]:
 
 @pytest.fixture
 def settings(rehearsal: Rehearsal) -> RedditSettings:
-    return settings_for(rehearsal)
+    return reddit_settings(rehearsal)
 
 
 @pytest.fixture

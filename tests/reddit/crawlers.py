@@ -20,7 +20,7 @@ USER_AGENT = "linux:redclust-test:1 (by /u/somebody)"
 PLENTY = 1_000_000
 
 
-def settings_for(rehearsal: Rehearsal, **changed: object) -> RedditSettings:
+def reddit_settings(rehearsal: Rehearsal, **changed: object) -> RedditSettings:
     """What a crawler of a rehearsal is told."""
     told: dict[str, object] = {
         "client_id": CLIENT_ID,

@@ -10,9 +10,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from crawlers import crawling, most_in_a_window, outputs, received_s
+from crawlers import PLENTY, crawling, most_in_a_window, outputs, received_s, reddit_settings
 
-from conftest import PLENTY, settings_for
 from harness import wait_until
 from redclust.db.connect import Connection
 from redclust.db.session import Database
@@ -67,7 +66,7 @@ def test_eight_crawlers_keep_one_budget(world: World, database: Database) -> Non
     per_600_s = int(granted * 600 / window_s)
     with serve(world, budget=ledger.Budget(requests=per_600_s)) as served:
         name = served.site.places[0].name
-        settings = settings_for(served)
+        settings = reddit_settings(served)
         with Client(settings, database) as first:
             first.about(name)
         before = len(served.requests())

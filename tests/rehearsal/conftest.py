@@ -37,8 +37,8 @@ def http() -> Iterator[Callable[..., requests.Response]]:
     session = requests.Session()
     tokens: dict[str, str] = {}
 
-    def ask(rehearsal: Rehearsal, path: str, *, token: str | None = None, **words: Any) -> requests.Response:
-        if rehearsal.url not in tokens and token is None:
+    def ask(rehearsal: Rehearsal, path: str, *, patience_s: float = 10, **words: Any) -> requests.Response:
+        if rehearsal.url not in tokens:
             grant = session.post(
                 f"{rehearsal.url}/api/v1/access_token",
                 auth=(CLIENT_ID, CLIENT_SECRET),
@@ -46,9 +46,9 @@ def http() -> Iterator[Callable[..., requests.Response]]:
                 timeout=5,
             )
             tokens[rehearsal.url] = grant.json()["access_token"]
-        headers = {"Authorization": f"bearer {token or tokens[rehearsal.url]}"}
+        headers = {"Authorization": f"bearer {tokens[rehearsal.url]}"}
         url = f"{rehearsal.url}{path}"
-        return session.get(url, params=words, headers=headers, allow_redirects=False, timeout=5)
+        return session.get(url, params=words, headers=headers, allow_redirects=False, timeout=patience_s)
 
     yield ask
     session.close()

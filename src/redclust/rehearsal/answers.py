@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
@@ -13,12 +14,23 @@ from redclust.rehearsal.site import Standing
 JSON, HTML = "application/json; charset=UTF-8", "text/html; charset=utf-8"
 
 
+class Delivery(StrEnum):
+    """How much of an answer leaves."""
+
+    WHOLE = "whole"
+    HALF = "half"  # all of the head, half of the body, then the connection is closed
+    DROP = "drop"  # nothing, the connection is closed
+    NEVER = "never"  # nothing, the connection stays open for ``delay_s`` or until the client leaves
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: int
     body: bytes
     kind: str = JSON
     headers: tuple[tuple[str, str], ...] = field(default=())
+    delivery: Delivery = Delivery.WHOLE
+    delay_s: float = 0.0
 
 
 REASONS = {

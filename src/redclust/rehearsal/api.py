@@ -46,15 +46,15 @@ _ROUTES: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     for area, method, pattern in (
         ("token", "POST", r"/api/v1/access_token"),
         ("about", "GET", rf"/r/({_NAME})/about"),
-        ("listing", "GET", rf"/r/({_NAME})(?:/(hot|new|top|rising))?"),
+        ("listing", "GET", rf"/r/({_NAME})(?:/(hot|new|top|rising|controversial))?"),
         ("comments", "GET", rf"/r/({_NAME})/comments/({_ID})(?:/[^/]*(?:/({_ID}))?)?"),
         ("comments", "GET", rf"()/comments/({_ID})(?:/[^/]*(?:/({_ID}))?)?"),
         ("more", "POST", r"/api/morechildren"),
         ("more", "GET", r"/api/morechildren"),
         ("info", "GET", r"/api/info"),
         ("accounts", "GET", r"/api/user_data_by_account_ids"),
-        ("user", "GET", rf"/user/({_NAME})/(about)"),
-        ("user", "GET", rf"/user/({_NAME})(?:/(submitted|comments|overview))?"),
+        ("user", "GET", rf"/user/({_NAME})/about"),
+        ("activity", "GET", rf"/user/({_NAME})(?:/(submitted|comments|overview))?"),
         ("me", "GET", r"/api/v1/me"),
     )
 )
@@ -88,6 +88,7 @@ class Api:
             "info": self._info,
             "accounts": self._accounts,
             "user": self._user,
+            "activity": self._activity,
             "me": self._me,
         }
 
@@ -98,7 +99,7 @@ class Api:
             return answers.unauthorized()
         if call.area == "other":
             return answers.refusal(404)
-        subreddit = self._subreddit_of(call)
+        subreddit = self.subreddit_of(call)
         if subreddit:
             place = self.site.place_at.get(subreddit.lower())
             standing = Standing.MISSING if place is None else self.site.standings.get(place)
@@ -106,7 +107,7 @@ class Api:
                 return answers.stands(standing, subreddit)
         return self._areas[call.area](call)
 
-    def _subreddit_of(self, call: Call) -> str:
+    def subreddit_of(self, call: Call) -> str:
         """The subreddit whose standing decides; that of the post where only a post is named."""
         if call.subreddit or call.area not in ("comments", "more"):
             return call.subreddit
@@ -134,7 +135,7 @@ class Api:
 
     @staticmethod
     def _period(call: Call, sort: str) -> str:
-        return call.words.get("t", "day") if sort == "top" else "all"
+        return call.words.get("t", "day") if sort in ("top", "controversial") else "all"
 
     def _page(self, call: Call, order: list[str]) -> Answer:
         limit = min(call.number("limit") or 25, self.site.caps.page)
@@ -193,20 +194,28 @@ class Api:
         return answers.as_json(found) if found else answers.refusal(404)
 
     def _user(self, call: Call) -> Answer:
-        account = self.site.account_at.get(call.parts[0].lower())
-        fate = None if account is None else self.site.account_fates.get(account)
-        if account is None or fate is AccountFate.DELETED:
+        account = self._account_of(call)
+        if account is None:
             return answers.refusal(404)
-        where = call.parts[1] or "overview"
-        if where == "about":
-            return answers.as_json({"kind": "t2", "data": shapes.account(self.site, account)})
-        if fate is AccountFate.SUSPENDED:
+        return answers.as_json({"kind": "t2", "data": shapes.account(self.site, account)})
+
+    def _activity(self, call: Call) -> Answer:
+        account, sort = self._account_of(call), call.words.get("sort", "new")
+        if account is None:
+            return answers.refusal(404)
+        if account in self.site.account_fates:
             return answers.refusal(403)
-        sort = call.words.get("sort", "new")
         if sort not in listings.SORTS:
             return answers.refusal(400)
+        where = call.parts[1] or "overview"
         order = listings.user_order(self.site, account, where, sort, self._period(call, sort))
         return self._page(call, order)
+
+    def _account_of(self, call: Call) -> int | None:
+        """The account that is named, a suspended one too; None where there is none any more."""
+        account = self.site.account_at.get(call.parts[0].lower())
+        deleted = account is not None and self.site.account_fates.get(account) is AccountFate.DELETED
+        return None if deleted else account
 
     def _me(self, call: Call) -> Answer:
         user = call.token.user if call.token else ""

@@ -29,12 +29,12 @@ class Request:
     connection: int
     method: str
     path: str  # with its query
-    area: str  # token, about, listing, comments, more, info, user, accounts, me, other
-    subreddit: str  # "" where none is named
+    area: str  # one of weather.AREAS
+    subreddit: str  # "" where it is about none
     received_s: float
     answered_s: float | None = None
     status: int = 0  # 0: no answer
-    weather: str = ""  # the kind that befell it
+    weather: str = ""  # the kinds that befell it, "broken-item=t3_1d5k" where they hit one thing
     user_agent: str = ""
 
 
@@ -46,15 +46,19 @@ class Ledger:
     kept: deque[Request] = field(default_factory=lambda: deque[Request](maxlen=KEPT_REQUESTS))
     counts: Counter[str] = field(default_factory=Counter[str])
     total: int = 0
+    #: What has no answer yet.
+    waiting: dict[int, Request] = field(default_factory=dict[int, Request])
     _out: TextIO | None = None
 
     def arrived(self, request: Request) -> None:
         self.total += 1
         self.counts[request.client] += 1
         self.kept.append(request)
+        self.waiting[request.number] = request
 
     def ended(self, request: Request) -> None:
         """Write the line of a request that is over, answered or not."""
+        del self.waiting[request.number]
         if self.file is None:
             return
         if self._out is None:

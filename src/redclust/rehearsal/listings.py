@@ -18,7 +18,7 @@ PERIODS_S = {
     "month": 30 * DAY_S,
     "year": 365 * DAY_S,
 }
-SORTS = ("hot", "new", "top", "rising")
+SORTS = ("hot", "new", "top", "controversial")
 
 
 def _heat(thing: Post | Comment) -> float:
@@ -30,7 +30,8 @@ def _heat(thing: Post | Comment) -> float:
 def subreddit_order(site: Site, place: int, sort: str, period: str = "all") -> list[str]:
     """Full names of a subreddit's posts as ``sort`` lists them, deleted ones too, up to the cap.
 
-    ``hot`` begins with the pinned posts, ``rising`` has those of the last day by score.
+    ``hot`` begins with the pinned posts, ``rising`` has those of the last day by score. Nobody's votes
+    are known: ``controversial`` is the lowest scores first.
     """
 
     def make() -> list[str]:
@@ -69,10 +70,11 @@ def _ordered(
     newest_first = list(reversed(chosen))
     if sort == "new":
         return newest_first
-    if sort == "top":
+    if sort in ("top", "controversial"):
         since_s = now_s - PERIODS_S.get(period, now_s)
         within = [i for i in newest_first if things[i].created_utc_s >= since_s]
-        return sorted(within, key=lambda i: -things[i].score)
+        sign = 1 if sort == "controversial" else -1
+        return sorted(within, key=lambda i: sign * things[i].score)
     return sorted(newest_first, key=lambda i: -_heat(things[i]))
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from redclust.rehearsal import answers, api
+from redclust.rehearsal import answers, api, damage
 from redclust.rehearsal.answers import Answer
-from redclust.rehearsal.api import Api
+from redclust.rehearsal.api import Api, Call
 from redclust.rehearsal.ledger import Budget, Ledger, Request
 from redclust.rehearsal.oauth import Clients
 from redclust.rehearsal.site import Caps, Site
+from redclust.rehearsal.weather import Effect, Rule, Weather
 from redclust.rehearsal.wire import Asked, Connection
 from redclust.rehearsal.world import World
 
@@ -25,15 +26,29 @@ _HOST = "127.0.0.1"
 class Rehearsal:
     """One served Reddit. Everything may be read and changed while it serves, from any thread.
 
-    ``site`` is what it shows, ``clients`` who may ask, ``budget`` how often; changes to the site belong
-    inside ``with rehearsal.lock``.
+    ``site`` is what it shows, ``clients`` who may ask, ``budget`` how often, ``weather`` what goes wrong.
+    Changes to the site and the clients belong inside ``with rehearsal.lock``.
     """
 
-    def __init__(self, site: Site, clients: Clients, budget: Budget, ledger: Ledger) -> None:
-        self.site, self.clients, self.budget, self.ledger = site, clients, budget, ledger
+    def __init__(
+        self,
+        site: Site,
+        *,
+        clients: Clients | None = None,
+        budget: Budget | None = None,
+        weather: Weather | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Without ``budget`` it is Reddit's: 1,000 requests in 600 s for each client id.
+
+        ``log`` receives a line of JSON for each request.
+        """
+        self.site = site
+        self.clients, self.budget = clients or Clients(), budget or Budget()
+        self.weather, self.ledger = weather or Weather(), Ledger(log)
         self.lock = threading.RLock()
         self.port = 0
-        self._api = Api(site, clients)
+        self._api = Api(site, self.clients)
 
     @property
     def url(self) -> str:
@@ -62,22 +77,39 @@ class Rehearsal:
                 method=asked.method,
                 path=asked.target,
                 area=call.area,
-                subreddit=call.subreddit,
+                subreddit=self._api.subreddit_of(call),
                 received_s=asked.received_s,
                 user_agent=asked.headers.get("user-agent", ""),
             )
+            busy = any(r.area == "more" and r.client == client for r in self.ledger.waiting.values())
             self.ledger.arrived(request)
-            return request, self._answer(call, asked.received_s)
+            rules = self.weather.over(call.area, request.subreddit, client, busy=busy)
+            return request, self._answer(call, request, rules)
 
-    def _answer(self, call: api.Call, now_s: float) -> Answer:
-        if call.token is None:
-            return self._api.answer(call)
-        allowance = self.budget.spend(call.client, now_s)
-        if allowance.spent and self.budget.refuse:
+    def _answer(self, call: Call, request: Request, rules: list[Rule]) -> Answer:
+        allowance = self.budget.spend(call.client, request.received_s) if call.token else None
+        if any(rule.kind == "expired" for rule in rules):
+            self.clients.expire(call.client)
+        replaced = [rule for rule in rules if rule.effect is Effect.INSTEAD]
+        if replaced:
+            answer = damage.instead(replaced[0], request.subreddit)
+        elif allowance and allowance.spent and self.budget.refuse:
             answer = answers.too_many(int(allowance.reset_s) + 1)
         else:
             answer = self._api.answer(call)
-        return replace(answer, headers=(*answer.headers, *allowance.headers()))
+        if allowance and (answer.kind == answers.JSON or answer.status == 302):
+            # What Reddit's front servers answer by themselves (HTML) knows nothing of budgets.
+            answer = replace(answer, headers=(*answer.headers, *allowance.headers()))
+        befell: list[str] = []
+        for rule in rules:
+            hit = ""
+            if rule.effect is Effect.BESIDE:
+                answer, hit = damage.beside(rule, answer, self.weather.draw)
+            elif rule.effect is Effect.AFTER:
+                hit = damage.afterwards(rule, self.site, answer, self.weather.draw)
+            befell.append(f"{rule.kind}={hit}" if hit else rule.kind)
+        request.weather = " ".join(befell)
+        return answer
 
     def ended(self, request: Request, status: int) -> None:
         """The answer has left, or (status 0) never will."""
@@ -102,19 +134,16 @@ class Rehearsal:
 def serve(
     world: World | Site,
     *,
-    port: int = 0,
     caps: Caps | None = None,
-    budget: Budget | None = None,
+    weather: Iterable[str] = (),
     clients: Clients | None = None,
+    budget: Budget | None = None,
     log: Path | None = None,
+    port: int = 0,
 ) -> Generator[Rehearsal]:
-    """Serve a world from a thread of this process until the block ends.
-
-    ``log`` receives a line of JSON for each request. Without ``budget`` it is Reddit's: 1,000 requests in
-    600 s for each client id.
-    """
+    """Serve a world from a thread of this process until the block ends; see :class:`Rehearsal`."""
     site = world if isinstance(world, Site) else Site(world, caps=caps)
-    rehearsal = Rehearsal(site, clients or Clients(), budget or Budget(), Ledger(log))
+    rehearsal = Rehearsal(site, clients=clients, budget=budget, weather=Weather(weather), log=log)
     loop = asyncio.new_event_loop()
     server = loop.run_until_complete(rehearsal.listen(port))
     thread = threading.Thread(target=loop.run_forever, name="rehearsal", daemon=True)

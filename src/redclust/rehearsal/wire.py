@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from redclust.rehearsal import answers
-from redclust.rehearsal.answers import Answer
+from redclust.rehearsal.answers import Answer, Delivery
 from redclust.rehearsal.ledger import Request
 
 _HEAD_MAX_BYTES = 64 * 1024
@@ -46,6 +46,9 @@ class Connection(asyncio.Protocol):
         self._handle, self._ended = handle, ended
         self._number = next(self.numbers)
         self._buffer = bytearray()
+        #: The request that waits for its answer, and the timer that will bring it.
+        self._current: Request | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     @classmethod
@@ -61,14 +64,43 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.open.discard(self)
         self._transport = None
+        if self._timer:
+            self._timer.cancel()
+        self._end(0)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while self._transport is not None and (asked := self._next()) is not None:
-            request, answer = self._handle(asked)
-            # Before it leaves: who has the answer finds it in the log.
-            self._ended(request, answer.status)
-            self._send(answer, close=asked.headers.get("connection", "").lower() == "close")
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer what is in the buffer, one request after the other."""
+        while self._transport is not None and self._current is None and (asked := self._next()) is not None:
+            self._current, answer = self._handle(asked)
+            close = asked.headers.get("connection", "").lower() == "close"
+            if answer.delay_s:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(answer.delay_s, self._late, answer, close)
+            else:
+                self._deliver(answer, close=close)
+
+    def _late(self, answer: Answer, close: bool) -> None:
+        self._deliver(answer, close=close)
+        self._go_on()
+
+    def _deliver(self, answer: Answer, *, close: bool) -> None:
+        sent = answer.delivery in (Delivery.WHOLE, Delivery.HALF)
+        # Before it leaves: who has the answer finds it in the log.
+        self._end(answer.status if sent else 0)
+        if sent:
+            self._send(answer, close=close or answer.delivery is Delivery.HALF)
+        elif self._transport:
+            self._transport.close()
+
+    def _end(self, status: int) -> None:
+        """The current request is over."""
+        if self._current:
+            self._ended(self._current, status)
+            self._current = None
 
     def _next(self) -> Asked | None:
         """The next whole request of the buffer."""
@@ -107,6 +139,8 @@ class Connection(asyncio.Protocol):
             f"content-type: {answer.kind}\r\ncontent-length: {len(answer.body)}\r\n"
             f"{headers}{'connection: close' + chr(13) + chr(10) if close else ''}\r\n"
         )
-        self._transport.write(head.encode("latin-1") + answer.body)
+        half = answer.delivery is Delivery.HALF
+        body = answer.body[: len(answer.body) // 2] if half else answer.body
+        self._transport.write(head.encode("latin-1") + body)
         if close:
             self._transport.close()

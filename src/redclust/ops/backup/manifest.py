@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from redclust.db.attributes import Attributes, Role
+from redclust.db.attributes import DatabaseFacts, Role
 from redclust.errors import ArtefactUnusable
 from redclust.ops.backup import signed
 
@@ -132,14 +132,8 @@ class Manifest:
     dump_format: str
     payloads: tuple[Payload, ...]
     tables: tuple[Table, ...]
-    #: What pg_restore leaves behind under another name.
-    database: Attributes
-    #: With indexes and catalogs: about what a restore needs.
-    database_bytes: int
-    #: Of the collation's library, where the provider tells it.
-    collation_version: str | None
+    database: DatabaseFacts
     extensions: tuple[Extension, ...]
-    #: Those that own something here or are granted something; ``roles.sql`` has all of the server.
     roles: tuple[Role, ...]
     #: None where it could not be read back: written, and not yet known to be good.
     verified: Verified | None

@@ -176,7 +176,8 @@ def _tables(
 def _count(connection: Connection, one: Table) -> int | None:
     """None where this role may not read the table, or another session has locked it since."""
     try:
-        row = connection.execute(sql.SQL(query("databases", "count_rows")).format(table=one.identifier)).fetchone()
+        statement = sql.SQL(query("databases", "count_rows")).format(table=one.identifier)
+        row = connection.execute(statement).fetchone()
     except (pg.InsufficientPrivilege, pg.LockNotAvailable, pg.UndefinedTable):
         return None
     return int(row[0]) if row else None
