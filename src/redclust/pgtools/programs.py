@@ -1,8 +1,4 @@
-"""Postgres' own programs, and the only place that starts processes.
-
-argv lists, never a shell; a password travels in the environment of the one child that needs it, never in
-argv. Tools are found by absolute path in one directory, so that cron's PATH does not matter.
-"""
+"""The programs of one directory: found by absolute path, so that cron's PATH is no matter; run to the end."""
 
 from __future__ import annotations
 
@@ -66,14 +62,18 @@ def find_tools(bin_dir: Path | None) -> Tools:
             f"no Postgres server program at {program}",
             hint="set database.bin_dir to a directory that holds postgres, initdb and pg_ctl",
         )
+    return Tools(directory, version_of(program))
+
+
+def version_of(program: Path) -> str:
     told = run([str(program), "--version"]).stdout
     match = re.search(r"\(PostgreSQL\) (\d+(?:\.\d+)?)", told)
     if match is None:
         raise ToolError(f"{program} --version says {told.strip()!r}, not a Postgres version")
-    return Tools(directory, match[1])
+    return match[1]
 
 
-def _environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     # PG* of the caller name the caller's database, not the one that we work on.
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
     return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(extra or {})}
@@ -99,7 +99,7 @@ def run(
             text=True,
             errors="replace",
             check=False,
-            env=_environment(env),
+            env=child_environment(env),
             timeout=timeout_s,
             cwd="/",
             user=account.uid if account else None,
@@ -175,7 +175,7 @@ def spawn_keeper(
     tools: Tools, data_dir: Path, *, users_fd: int, keeper_fd: int, marker: Path, account: Account | None
 ) -> None:
     """Start the process that stops the server when no command uses it any more (``db/keeper.py``)."""
-    keeper = Path(__file__).parent / "db" / "keeper.py"
+    keeper = Path(__file__).parent.parent / "db" / "keeper.py"
     run_as = f"{account.uid}:{account.gid}" if account else "-"
     stop_argv = [tools.path("pg_ctl"), "stop", "-w", "-s", "-D", str(data_dir)]
     subprocess.Popen(
@@ -195,7 +195,7 @@ def spawn_keeper(
         stderr=subprocess.DEVNULL,
         pass_fds=(users_fd, keeper_fd),
         start_new_session=True,
-        env=_environment(),
+        env=child_environment(),
         cwd="/",
     )
 
@@ -208,7 +208,7 @@ def psql(tools: Tools, arguments: Sequence[str], *, env: Mapping[str, str]) -> i
     # A handler, not SIG_IGN: that one the child would inherit.
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
-        return subprocess.run([program, *arguments], check=False, env=_environment(env)).returncode
+        return subprocess.run([program, *arguments], check=False, env=child_environment(env)).returncode
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -1,0 +1,103 @@
+"""Programs whose output is read, and whose input is written, while they run."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import subprocess
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from redclust.errors import ToolError
+from redclust.pgtools.programs import child_environment
+
+
+@dataclass(slots=True)
+class Child:
+    """A program that is running, with its pipes; made by :func:`running`."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    _errors: BinaryIO
+
+    @property
+    def stdin(self) -> BinaryIO:
+        return cast(BinaryIO, self.process.stdin)
+
+    @property
+    def stdout(self) -> BinaryIO:
+        return cast(BinaryIO, self.process.stdout)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        """End it at once; its pipes then end too. It may have ended already."""
+        self.process.kill()
+
+    def finish(self) -> str:
+        """Wait for its end; what it said on stderr.
+
+        Raises:
+            ToolError: it ended with another code than 0, or by a signal; its last lines are in the message.
+        """
+        code = self.process.wait()
+        told = self.told()
+        if code != 0:
+            tail = " / ".join(line for line in told.splitlines()[-6:] if line.strip())
+            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with code {code}"
+            raise ToolError(f"{self.name} {how}{f': {tail}' if tail else ''}")
+        return told
+
+    def told(self) -> str:
+        """What it has said on stderr up to now."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
+
+@contextmanager
+def running(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    feed: bool = False,
+    pipe_bytes: int = 1 << 20,
+) -> Generator[Child]:
+    """Run a program whose output is read while it runs; ``feed`` opens its standard input too.
+
+    It is killed when the block ends before it: then nobody reads what it says.
+
+    Raises:
+        ToolError: it cannot be started.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                bufsize=0,
+                env=child_environment(env),
+                cwd="/",
+            )
+        except OSError as error:
+            raise ToolError(f"cannot run {argv[0]}: {error.strerror}") from error
+        child = Child(Path(argv[0]).name, process, cast(BinaryIO, errors))
+        pipes = [pipe for pipe in (process.stdin, process.stdout) if pipe is not None]
+        for pipe in pipes:
+            with suppress(OSError, AttributeError):  # larger ones are Linux' alone, and may be used up
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, pipe_bytes)
+        try:
+            yield child
+        finally:
+            child.kill()
+            for pipe in pipes:
+                with suppress(OSError):
+                    pipe.close()
+            process.wait()
