@@ -26,7 +26,10 @@ BREAKAGES: tuple[Callable[[dict[str, Any]], Any], ...] = (
 )
 _ODD = ("null", "None", "", "nan", "-1", "1e99", "soon")
 _FATES = {"delete": Fate.DELETED, "remove": Fate.REMOVED, "vanish": Fate.GONE}
-_EMPTY: dict[str, Any] = {"kind": "Listing", "data": {"after": None, "before": None, "children": [], "dist": 0}}
+_EMPTY: dict[str, Any] = {
+    "kind": "Listing",
+    "data": {"after": None, "before": None, "children": [], "dist": 0},
+}
 #: Longer than any client waits.
 _FOR_EVER_S = 86_400.0
 

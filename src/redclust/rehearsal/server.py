@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from redclust.rehearsal import answers, api, damage
+from redclust.rehearsal import answers, api, control, damage
 from redclust.rehearsal.answers import Answer
 from redclust.rehearsal.api import Api, Call
 from redclust.rehearsal.ledger import Budget, Ledger, Request
@@ -60,9 +60,11 @@ class Rehearsal:
         with self.lock:
             return [replace(request) for request in self.ledger.since(since, client)]
 
-    def handle(self, asked: Asked) -> tuple[Request, Answer]:
-        """Answer one request that has arrived as a whole."""
+    def handle(self, asked: Asked) -> tuple[Request | None, Answer]:
+        """Answer one request that has arrived as a whole; what only controls is nobody's request."""
         with self.lock:
+            if asked.target.startswith(control.PREFIX):
+                return None, control.answer(self, asked)
             call = api.parse(asked.method, asked.target, asked.headers.get("authorization", ""), asked.body)
             token = None if call.area == "token" else self.clients.token_of(call.authorization)
             client = token.client if token else ""

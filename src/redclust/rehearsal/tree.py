@@ -76,9 +76,7 @@ def _render(
     key: Callable[[int], tuple[int, int]],
 ) -> tuple[Shown | More, ...]:
     showing = sorted((i for i in siblings if site.comment_shows(i)), key=key)
-    if not showing:
-        return ()
-    if depth >= end:
+    if depth >= end and showing:
         return (More(parent, depth, 0, ()),)
     out: list[Shown | More] = []
     for i in showing:
@@ -90,6 +88,8 @@ def _render(
     if left:
         ids = tuple(site.comment_names[i].removeprefix(COMMENT) for i in left)
         out.append(More(parent, depth, sum(_size(site, i) for i in left), ids))
+    if parent in site.left_out:
+        out.append(More(parent, depth, *site.left_out[parent]))
     return tuple(out)
 
 

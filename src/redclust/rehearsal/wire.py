@@ -40,7 +40,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        handle: Callable[[Asked], tuple[Request, Answer]],
+        handle: Callable[[Asked], tuple[Request | None, Answer]],
         ended: Callable[[Request, int], None],
     ) -> None:
         self._handle, self._ended = handle, ended
