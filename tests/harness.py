@@ -374,9 +374,9 @@ class Clones:
     made: list[str]
     numbers = itertools.count(1)
 
-    def make(self, *, empty: bool = False) -> Target:
+    def make(self, *, empty: bool = False, template: str = TEMPLATE) -> Target:
         name = f"test_{next(self.numbers)}"
-        template = "template1" if empty else TEMPLATE
+        template = "template1" if empty else template
         with maintenance(self.server) as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(

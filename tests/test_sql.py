@@ -40,11 +40,24 @@ IDENTIFIERS: dict[str, str] = {
     "extension": "btree_gist",
     "schema": BORROWED,
     "extensions.make_schema": "test_sql_throw_away",
+    "parent": "graph_nodes",
+    "key": "id",
+    "columns": "id",
+    "column": "name",
     "benchmark.create_database": "test_sql_throw_away",
     "benchmark.drop_database": "test_sql_throw_away",
 }
 #: What stands for other words.
-WORDS = {"privilege": "CONNECT", "value": "'4MB'", "text": "'a comment'", "limit": "5"}
+WORDS = {
+    "privilege": "CONNECT",
+    "value": "'4MB'",
+    "text": "'a comment'",
+    "limit": "5",
+    "found": "SELECT place, key, other FROM doomed",
+    "bereft": "SELECT place, key, other FROM doomed",
+    "rows": "SELECT ctid, * FROM graph_nodes",
+    "integrity.comment_subreddit_differs.rows": "SELECT ctid, * FROM comments",
+}
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("store", "merge_interactions"): "file_id"}
 #: Of the area `older` these work on our tables, the others on the older system's.
@@ -73,9 +86,10 @@ def statement(one: Query) -> composed.Composed:
 
 
 def stands_for(one: Query, name: str) -> composed.Composable:
-    if name in WORDS:
-        return composed.SQL(cast(LiteralString, WORDS[name]))
     own = (f"{one.area}.{one.name}.{name}", f"{one.area}.{one.name}", f"{one.area}.{name}", name)
+    for key in own:
+        if key in WORDS:
+            return composed.SQL(cast(LiteralString, WORDS[key]))
     return composed.Identifier(next(IDENTIFIERS[key] for key in own if key in IDENTIFIERS))
 
 
@@ -235,6 +249,8 @@ def test_no_sql_in_python() -> None:
 #: Why each index is there: the constraint that it is, or a query that reads it (with its parameters).
 Reason = str | tuple[str, str, Mapping[str, Any]]
 INDEXES: dict[str, Reason] = {
+    "quarantine_runs_pkey": "key",
+    "quarantine_pkey": ("quarantine", "last_number", {"run_id": 1}),
     "redclust_migrations_pkey": "a migration is recorded once",
     "subreddits_pkey": "key",
     "subreddits_name_key": ("graph", "subreddit_outside", {"name": "a"}),

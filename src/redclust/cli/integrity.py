@@ -2,14 +2,89 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from redclust.cli.options import length_of_time
+from redclust.cli import quarantine
+from redclust.cli.options import LockWait, length_of_time
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
-app = typer.Typer(help="The data: sizes, growth, wasted space.", no_args_is_help=True)
+app = typer.Typer(
+    help="The data: what is wrong and what mends it, sizes, growth, wasted space.", no_args_is_help=True
+)
+app.add_typer(quarantine.app, name="quarantine")
+
+
+class CheckType(StrEnum):
+    ALL = "all"
+    POSTS = "posts"
+    COMMENTS = "comments"
+    GRAPH_LINKS = "graph-links"
+    GRAPH_NODES = "graph-nodes"
+    DUPLICATES = "duplicates"
+
+
+class CleanType(StrEnum):
+    ALL = "all"
+    POSTS = "posts"
+    COMMENTS = "comments"
+    GRAPH_LINKS = "graph-links"
+    GRAPH_NODES = "graph-nodes"
+    DUPLICATES = "duplicates"
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    types: Annotated[
+        list[CheckType] | None, typer.Option("--type", help="Only these checks.", show_default="all")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="What was skipped counts as found (3).")] = False,
+    samples: Annotated[int, typer.Option(min=1, help="How many keys of each finding to list.")] = 5,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Look for what is wrong with the data, in one snapshot; changes nothing. Exit 3 when something is found.
+
+    Each finding says how many rows, which, what it means and what mends it. A check that this role may not
+    run is listed as skipped; it counts only where its type was named, or with --strict.
+    """
+    from redclust.ops import integrity
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("integrity check") as database:
+        report = integrity.check(
+            database, runtime.progress, types=_types(types), samples=samples, strict=strict
+        )
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def clean(
+    ctx: typer.Context,
+    types: Annotated[
+        list[CleanType] | None, typer.Option("--type", help="Only these kinds.", show_default="all")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Rows a transaction.")] = 1000,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    lock_wait: LockWait = 0,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Mend what check finds, in batches, beside crawlers; what is taken or changed is kept in quarantine."""
+    from redclust.ops import integrity
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("integrity clean") as database:
+        report = integrity.clean(
+            database,
+            runtime.progress,
+            types=_types(types),
+            batch_rows=batch,
+            dry_run=dry_run,
+            lock_wait_s=lock_wait,
+        )
+    runtime.finish(report, fmt)
 
 
 @app.command()
@@ -68,3 +143,9 @@ def bloat(
             strict=strict,
         )
     runtime.finish(report, fmt)
+
+
+def _types(named: list[CheckType] | list[CleanType] | None) -> frozenset[str]:
+    """The named types; nothing where all are meant."""
+    values = frozenset(one.value for one in named or ())
+    return frozenset() if "all" in values else values

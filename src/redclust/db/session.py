@@ -23,6 +23,11 @@ class Database:
     def target(self) -> Target:
         return self.connector.target
 
+    def name(self) -> str:
+        """The database's name, as the server knows it."""
+        with self.connect(autocommit=True) as connection:
+            return connection.info.dbname
+
     def connect(self, *, bulk: bool = False, autocommit: bool = False, role: str = "") -> Connection:
         """See :meth:`Connector.connect`."""
         return self.connector.connect(bulk=bulk, autocommit=autocommit, role=role)

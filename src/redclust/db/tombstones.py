@@ -28,6 +28,7 @@ _ACCOUNT_STEPS = (
     "erase_nodes",
     "relabel_communities",
     "erase_jobs",
+    "erase_quarantine",
     "erase_profiles",
     "erase_accounts",
     "scrub_runs",

@@ -136,6 +136,16 @@ WHERE string_to_array(lower(c.label), ', ') && ARRAY(SELECT lower(name) FROM gon
 -- Crawl jobs of these profiles.
 DELETE FROM crawl_jobs WHERE lower(subreddit_name) IN (SELECT lower(name) FROM gone_profiles)
 
+-- name: erase_quarantine
+-- What a clean had taken out of such an account and its profile, where it is to be forgotten; the number of an
+-- account that is only gone names nobody any more.
+DELETE FROM quarantine AS q
+WHERE COALESCE(q.content ->> 'author_id', q.content ->> 'user_id', CASE q.table_name WHEN 'users' THEN q.content ->> 'id' END)
+      IN (SELECT id::text FROM gone_accounts WHERE forgotten)
+   OR COALESCE(q.content ->> 'subreddit_id', CASE q.table_name WHEN 'subreddits' THEN q.content ->> 'id' END)
+      IN (SELECT id::text FROM gone_profiles)
+   OR (q.table_name = 'graph_nodes' AND q.content ->> 'id' IN (SELECT id FROM gone_nodes))
+
 -- name: erase_profiles
 -- The profiles themselves, once nothing refers to them.
 DELETE FROM subreddits WHERE id IN (SELECT id FROM gone_profiles)

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.integrity import BloatReport, StatsReport
+from redclust.ops.integrity import (
+    BloatReport,
+    CheckReport,
+    CleanReport,
+    DropReport,
+    QuarantineReport,
+    RestoreReport,
+    StatsReport,
+)
 from redclust.render.integrity.bloat import bloat
+from redclust.render.integrity.check import check
+from redclust.render.integrity.clean import clean, dropped, quarantine, restored
 from redclust.render.integrity.stats import stats
 from redclust.report import Report
 
@@ -16,5 +26,15 @@ def show(report: Report, out: Console) -> None:
             stats(report, out)
         case BloatReport():
             bloat(report, out)
+        case CheckReport():
+            check(report, out)
+        case CleanReport():
+            clean(report, out)
+        case QuarantineReport():
+            quarantine(report, out)
+        case RestoreReport():
+            restored(report, out)
+        case DropReport():
+            dropped(report, out)
         case _:
             raise TypeError(type(report).__name__)

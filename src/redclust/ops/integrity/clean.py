@@ -1,0 +1,260 @@
+"""``integrity clean``: mend what ``check`` finds; whatever is taken away or changed can be put back."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from psycopg import errors as pg
+from psycopg import sql
+
+from redclust.db import locks
+from redclust.db.connect import Connection
+from redclust.db.locks import LOCK_CLASS, LockName
+from redclust.db.session import Database
+from redclust.errors import Locked, UsageError
+from redclust.ops.integrity import steps
+from redclust.ops.integrity.moment import one_moment
+from redclust.ops.integrity.steps import Step
+from redclust.report import Progress, Report
+from redclust.sql import query
+
+#: A batch never waits longer than this in the queue for a lock: others queue behind it.
+_LOCK_TIMEOUT_MS = 200
+_PAUSE_S = 0.05
+#: How long writers that are in the way of a batch are waited for at least: a page's transaction is short.
+_WRITERS_S = 30.0
+#: Rows that others moved meanwhile, and those with two faults, need another pass.
+_PASSES = 3
+_REFERENCES = {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """One kind of finding: the rows found, and how many of them were removed or changed.
+
+    Fewer were done where another session mended or moved a row in between.
+    """
+
+    reason: str
+    type: str
+    table: str
+    found_rows: int
+    removed_rows: int
+    changed_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class CleanReport(Report):
+    """What was found and done; ``run_id`` names what is in the quarantine, None where nothing was written.
+
+    ``left_rows`` are those that others changed under it each time: not ok, run it again.
+    """
+
+    verb: ClassVar[str] = "integrity.clean"
+    run_id: int | None
+    dry_run: bool
+    batch_rows: int
+    cleaned: tuple[Cleaned, ...]
+    left_rows: int
+    duration_s: float
+
+    @property
+    def ok(self) -> bool:
+        return not self.left_rows
+
+
+def clean(
+    database: Database,
+    progress: Progress,
+    *,
+    types: Set[str] = frozenset(),
+    batch_rows: int = 1000,
+    dry_run: bool = False,
+    lock_wait_s: float = 0,
+) -> CleanReport:
+    """Mend what :func:`check` finds of these types, and what follows from it; of all where none is named.
+
+    Keys are collected once, in one snapshot; then each batch is one transaction that takes rows out and
+    writes them to the quarantine, if they are still wrong. Linear in the tables once, and in what is
+    removed. A kill leaves batches done or not done.
+
+    Raises:
+        UsageError: ``batch_rows`` is not positive.
+        Locked: a backup, a restore or other maintenance works on the database for longer than
+            ``lock_wait_s``; or writers do not let a batch through.
+    """
+    if batch_rows < 1:
+        raise UsageError("--batch must be 1 or more")
+    started_s = time.monotonic()
+    plan = steps.plan(types)
+    if dry_run:
+        with database.connect(bulk=True, autocommit=True) as connection:
+            _stage(connection)
+            run = _Run(connection, plan, batch_rows, progress)
+            run.collect()
+            return run.report(started_s, dry_run=True)
+    with (
+        locks.hold(
+            database.connector, LockName.OPERATIONS, wait_s=lock_wait_s, on_wait=progress.say
+        ) as watch,
+        database.connect(bulk=True, autocommit=True) as connection,
+    ):
+        _stage(connection)
+        run = _Run(connection, plan, batch_rows, progress, watch, max(lock_wait_s, _WRITERS_S))
+        run.through(sorted(types) or ["all"])
+        return run.report(started_s, dry_run=False)
+
+
+def _stage(connection: Connection) -> None:
+    with connection.transaction():
+        connection.execute(query("integrity", "stage_doomed"))
+        connection.execute(query("integrity", "index_doomed"))
+
+
+@dataclass(slots=True)
+class _Run:
+    connection: Connection
+    plan: Sequence[Step]
+    batch_rows: int
+    progress: Progress
+    watch: Connection | None = None
+    wait_s: float = 0
+    run_id: int | None = None
+    quarantined_rows: int = 0
+    found: Counter[int] = field(default_factory=Counter[int])
+    done: Counter[int] = field(default_factory=Counter[int])
+    #: By step the keys that another pass must look at.
+    left: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    #: By step the number of its last row in this pass.
+    last: dict[int, int] = field(default_factory=dict[int, int])
+
+    def through(self, types: list[str]) -> None:
+        self.collect()
+        for number in range(_PASSES):
+            if number:
+                self.collect(again=True)
+            if self.last and self.run_id is None:
+                self.run_id = self._begin(types)
+            self._work_off()
+            if not self.left:
+                break
+        if self.run_id is not None:
+            with self.connection.transaction():
+                self.connection.execute(query("quarantine", "end_run"), {"id": self.run_id})
+
+    def collect(self, *, again: bool = False) -> None:
+        """Find the rows of every step in one snapshot; ``again`` those that are left only."""
+        only, self.left = self.left, {}
+        with (
+            self.progress.task("collecting", total=len(self.plan), unit="steps") as task,
+            one_moment(self.connection, read_only=False),
+        ):
+            self.connection.execute(query("integrity", "clear_doomed"))
+            for step in self.plan:
+                task.note(step.reason)
+                if not again or step.number in only:
+                    self._find(step, only[step.number] if again else None)
+                task.advance(1)
+            self.connection.execute(query("integrity", "analyze_doomed"))
+            for number, rows, last, later in self.connection.execute(query("integrity", "doomed_rows")):
+                self.last[number] = last
+                if not again:
+                    self.found[number] = rows + len(later)
+                if later:
+                    self.left[number] = later
+
+    def _find(self, step: Step, only: list[str] | None) -> None:
+        earlier = [one for one in self.plan[: step.number] if one.table == step.table]
+        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds())
+        self.connection.execute(stage, {"steps": list(step.after)} if step.after else None)
+        values = {
+            "step": step.number,
+            "same_table": [one.number for one in earlier],
+            "removing": [one.number for one in earlier if one.mends == "remove"],
+            "only": only,
+        }
+        self.connection.execute(query("integrity", "doom"), values)
+        self.connection.execute(query("integrity", "drop_found"))
+
+    def _begin(self, types: list[str]) -> int:
+        values = {"types": types, "batch_rows": self.batch_rows}
+        with self.connection.transaction():
+            row = self.connection.execute(query("quarantine", "begin_run"), values).fetchone()
+        if row is None:
+            raise RuntimeError("a new run has no number")
+        return int(row[0])
+
+    def _work_off(self) -> None:
+        steps_now = [step for step in self.plan if step.number in self.last]
+        total = sum(self.last.values())
+        with self.progress.task("cleaning", total=total, unit="rows") as task:
+            for step in steps_now:
+                task.note(f"{step.table}: {step.reason}")
+                statement = step.statement()
+                last = self.last[step.number]
+                for first in range(1, last + 1, self.batch_rows):
+                    upto = min(last, first + self.batch_rows - 1)
+                    self._batch(step, statement, first, upto)
+                    task.advance(upto - first + 1)
+        self.last = {}
+
+    def _batch(self, step: Step, statement: sql.Composed, first: int, last: int) -> None:
+        values = {
+            "step": step.number,
+            "first": first,
+            "last": last,
+            "run_id": self.run_id,
+            "done": self.quarantined_rows,
+            "table": step.table,
+            "reason": step.reason,
+            "column": dict(step.rows.names).get("column"),
+        }
+        deadline_s = time.monotonic() + self.wait_s
+        while True:
+            try:
+                with self.connection.transaction():
+                    self.connection.execute(query("integrity", "begin_batch"), {"limit_ms": _LOCK_TIMEOUT_MS})
+                    if step.referred_to:
+                        self.connection.execute(query("integrity", "lock_references"), _REFERENCES)
+                    row = self.connection.execute(statement, values).fetchone()
+                break
+            except pg.LockNotAvailable as error:
+                if time.monotonic() >= deadline_s:
+                    raise self._locked(step) from error
+                time.sleep(_PAUSE_S)
+        if row is None:
+            raise RuntimeError(f"{step.reason}: a batch answers nothing")
+        rows, left = row
+        self.quarantined_rows += rows
+        self.done[step.number] += rows
+        if left:
+            self.left.setdefault(step.number, []).extend(left)
+
+    def _locked(self, step: Step) -> Locked:
+        other = locks.holder(self.watch, LockName.REFERENCES) if self.watch and step.referred_to else None
+        return Locked(
+            f"{step.table} is being written by {other or 'another session'}; "
+            f"{self.quarantined_rows} rows were cleaned before",
+            hint="what was done stands; run it again when that ends",
+        )
+
+    def report(self, started_s: float, *, dry_run: bool) -> CleanReport:
+        cleaned = tuple(
+            Cleaned(
+                step.reason,
+                step.type,
+                step.table,
+                self.found[step.number],
+                self.done[step.number] if step.mends == "remove" else 0,
+                self.done[step.number] if step.mends != "remove" else 0,
+            )
+            for step in self.plan
+            if self.found[step.number]
+        )
+        left_rows = 0 if dry_run else sum(map(len, self.left.values()))
+        duration_s = round(time.monotonic() - started_s, 3)
+        return CleanReport(self.run_id, dry_run, self.batch_rows, cleaned, left_rows, duration_s)

@@ -1,0 +1,208 @@
+-- What may be wrong with the data, row by row.
+--
+-- The queries that find rows give their place (ctid), their key as text, and for one of several that are the same
+-- the place of the one that stays. {rows} are all rows of a table, or those that a batch is about. None of them
+-- trusts an index: a check turns index scans off.
+
+-- name: read_heaps
+-- For this transaction: no index is asked, what is joined is hashed in memory, and both cores read.
+SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true),
+       set_config('enable_bitmapscan', 'off', true), set_config('enable_nestloop', 'off', true),
+       set_config('jit', 'off', true), set_config('work_mem', %(work_mem)s, true)
+
+-- name: snapshot_at
+-- The moment that a check looks at.
+SELECT now()
+
+-- name: relation_pages
+-- How large tables are, by name.
+SELECT relname, greatest(1, pg_relation_size(oid) / current_setting('block_size')::integer)
+FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+
+-- name: stage_doomed
+-- What one pass of a clean is about: found once, worked off by number; a later one is of a row that an
+-- earlier step changes.
+CREATE TEMPORARY TABLE doomed
+    (step integer NOT NULL, n bigint NOT NULL, place tid NOT NULL, key text NOT NULL, other tid, later boolean NOT NULL)
+
+-- name: sample
+-- The first keys of what was found, each with the number of all.
+SELECT key, count(*) OVER () FROM ({found}) AS f ORDER BY key LIMIT %(samples)s
+
+-- name: dangling
+-- Rows that name a row of another table which is not there.
+SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} AS r WHERE r.id = t.{column})
+
+-- name: bereft
+-- Rows that name a row which an earlier step takes away.
+SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.{column} IN (
+    SELECT r.id FROM doomed AS d JOIN {parent} AS r ON r.ctid = d.place
+    WHERE d.step = ANY (%(steps)s::integer[]) AND d.other IS NULL
+)
+
+-- name: comment_subreddit_differs
+-- Comments that are in another subreddit than their post.
+SELECT t.ctid AS place, t.id::text AS key, NULL::tid AS other
+FROM ({rows}) AS t JOIN posts AS p ON p.id = t.post_id
+WHERE t.subreddit_id <> p.subreddit_id
+
+-- name: graph_node_source_missing
+-- Nodes of subreddits and users that are not there.
+SELECT t.ctid AS place, t.id AS key, NULL::tid AS other
+FROM (
+    SELECT n.ctid, n.id, n.type,
+           CASE WHEN n.id ~ '^(subreddit|user)_[0-9]{{1,10}}$' THEN split_part(n.id, '_', 2)::bigint END AS number
+    FROM ({rows}) AS n
+) AS t
+LEFT JOIN subreddits AS s ON s.id = t.number AND t.type = 'subreddit' AND t.id = 'subreddit_' || s.id
+LEFT JOIN users AS u ON u.id = t.number AND t.type = 'user' AND t.id = 'user_' || u.id
+WHERE s.id IS NULL AND u.id IS NULL
+
+-- name: repeated
+-- Rows whose key another row has too, without the one that stays: a seen post before a placeholder, then the
+-- latest retrieved, then the first. Through JSON, because not every table has these columns.
+SELECT place, key, other
+FROM (
+    SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, first_value(t.ctid) OVER same AS other,
+           row_number() OVER same AS nth
+    FROM {table} AS t
+    WHERE ({columns}) IN (SELECT {columns} FROM {table} GROUP BY {columns} HAVING count(*) > 1)
+    WINDOW same AS (PARTITION BY {columns} ORDER BY to_jsonb(t) ->> 'placeholder',
+                    to_jsonb(t) ->> 'retrieved_at' DESC NULLS LAST, t.ctid)
+) AS r
+WHERE nth > 1
+
+-- name: repeated_still
+-- Of a batch of repeated rows those whose other one is still there.
+SELECT d.place, d.key, d.other
+FROM doomed AS d
+JOIN (SELECT ctid AS place, concat_ws(' ', {key}) AS key FROM {table}) AS t ON t.place = d.place AND t.key = d.key
+JOIN (SELECT ctid AS place, concat_ws(' ', {key}) AS key FROM {table}) AS o ON o.place = d.other AND o.key = d.key
+WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+
+-- name: batch
+-- The rows of a batch, by their places.
+SELECT t.ctid, t.* FROM {table} AS t
+WHERE t.ctid = ANY (ARRAY(
+    SELECT d.place FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+))
+
+-- name: stage_found
+-- What one step is about, found by as many processes as the server gives.
+CREATE TEMPORARY TABLE found_rows AS SELECT place, key, other FROM ({found}) AS f
+
+-- name: doom
+-- Number what a step has found, in the order of the pages. What an earlier step removes is not found twice;
+-- what an earlier step only changes waits for the next pass. With only, nothing but these keys.
+INSERT INTO doomed (step, n, place, key, other, later)
+SELECT %(step)s, row_number() OVER (ORDER BY f.place), f.place, f.key, f.other, d.place IS NOT NULL
+FROM found_rows AS f
+LEFT JOIN (
+    SELECT place, bool_or(step = ANY (%(removing)s::integer[])) AS goes
+    FROM doomed WHERE step = ANY (%(same_table)s::integer[]) GROUP BY place
+) AS d ON d.place = f.place
+WHERE NOT COALESCE(d.goes, false) AND (%(only)s::text[] IS NULL OR f.key = ANY (%(only)s::text[]))
+
+-- name: drop_found
+-- Room for the next step.
+DROP TABLE found_rows
+
+-- name: index_doomed
+-- A batch is found by its numbers.
+CREATE INDEX ON doomed (step, n)
+
+-- name: analyze_doomed
+-- The planner must know how few rows a batch has.
+ANALYZE doomed
+
+-- name: clear_doomed
+-- Room for another pass.
+DELETE FROM doomed
+
+-- name: doomed_rows
+-- How many rows each step is about, and the keys that wait for the next pass.
+SELECT step, count(*) FILTER (WHERE NOT later), max(n), COALESCE(array_agg(key) FILTER (WHERE later), ARRAY[]::text[])
+FROM doomed GROUP BY step
+
+-- name: remove
+-- One batch out of its table and into the quarantine; how many, and the keys of those that were not removed.
+WITH batch AS MATERIALIZED (
+    SELECT place, key FROM ({found}) AS f
+), gone AS (
+    DELETE FROM {table} AS t USING batch AS b WHERE t.ctid = b.place RETURNING b.key, row_to_json(t) AS content
+), kept AS (
+    INSERT INTO quarantine (run_id, n, table_name, reason, content)
+    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content FROM gone
+)
+SELECT (SELECT count(*) FROM gone), ARRAY(
+    SELECT d.key FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+      AND d.key NOT IN (SELECT key FROM gone)
+)
+
+-- name: blank
+-- One batch whose column becomes empty; what the rows were goes to the quarantine.
+WITH batch AS MATERIALIZED (
+    SELECT place, key FROM ({found}) AS f
+), before AS MATERIALIZED (
+    SELECT b.place, row_to_json(t) AS content FROM batch AS b JOIN {table} AS t ON t.ctid = b.place
+), done AS (
+    UPDATE {table} AS t SET {column} = NULL FROM batch AS b WHERE t.ctid = b.place RETURNING b.place, b.key
+), kept AS (
+    INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
+    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+           json_build_object(%(column)s::text, NULL)
+    FROM done JOIN before USING (place)
+)
+SELECT (SELECT count(*) FROM done), ARRAY(
+    SELECT d.key FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+      AND d.key NOT IN (SELECT key FROM done)
+)
+
+-- name: move_comments
+-- One batch of comments into the subreddits of their posts; what the rows were goes to the quarantine.
+WITH batch AS MATERIALIZED (
+    SELECT place, key FROM ({found}) AS f
+), before AS MATERIALIZED (
+    SELECT b.place, b.key, row_to_json(t) AS content, p.subreddit_id
+    FROM batch AS b JOIN comments AS t ON t.ctid = b.place JOIN posts AS p ON p.id = t.post_id
+), done AS (
+    UPDATE comments AS t SET subreddit_id = b.subreddit_id FROM before AS b WHERE t.ctid = b.place
+    RETURNING b.place, b.key, t.subreddit_id
+), kept AS (
+    INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
+    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+           json_build_object('subreddit_id', done.subreddit_id)
+    FROM done JOIN before USING (place)
+)
+SELECT (SELECT count(*) FROM done), ARRAY(
+    SELECT d.key FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+      AND d.key NOT IN (SELECT key FROM done)
+)
+
+-- name: begin_batch
+-- A batch waits for nobody for long, and its commit not for the disk: rows and quarantine are lost or kept
+-- together, and the end of the run makes all of them durable.
+SELECT set_config('lock_timeout', %(limit_ms)s::text, true), set_config('synchronous_commit', 'off', true)
+
+-- name: lock_references
+-- Until this transaction ends, nobody writes a row that names another one.
+SELECT pg_advisory_xact_lock(%(class)s::integer, %(name)s::integer)
+
+-- name: both
+-- What a query finds, and what is left without the row that it names; each row once.
+SELECT place, key, other FROM ({found}) AS f
+UNION
+SELECT place, key, other FROM ({bereft}) AS b
+
+-- name: whole
+-- All rows of a table.
+SELECT t.ctid, t.* FROM {table} AS t
