@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from redclust import __version__
-from redclust.cli import benchmark, config, db, demo, graph, import_, integrity, precalc, vacuum
+from redclust.cli import benchmark, config, db, demo, graph, import_, integrity, precalc, rehearse, vacuum
 from redclust.cli.runtime import Runtime
 from redclust.errors import exit_code_table
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.command)
+app.command("rehearse", epilog=rehearse.WEATHER)(rehearse.command)
 app.command("import")(import_.command)
 app.add_typer(precalc.app, name="precalc")
 app.add_typer(graph.app, name="graph")

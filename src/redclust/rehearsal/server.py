@@ -125,7 +125,9 @@ class Rehearsal:
 
         Raises:
             OSError: the port is taken.
+            UsageError: the log cannot be written.
         """
+        self.ledger.open()
         loop = asyncio.get_running_loop()
         server = await loop.create_server(lambda: Connection(self.handle, self.ended), _HOST, port)
         self.port = int(server.sockets[0].getsockname()[1])
