@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -106,20 +107,17 @@ def run(
     async def serve() -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        try:
-            server = await rehearsal.listen(port)
-        except OSError as error:
-            raise UsageError(
-                f"port {port} cannot be had: {error.strerror}", hint="--port 0 takes a free one"
-            ) from None
-        ready(_report(rehearsal, rules))
-        async with server:
+        async with rehearsal.serving(port):
+            ready(_report(rehearsal, rules))
             await ended.wait()
 
     try:
         asyncio.run(serve())
-    finally:
-        rehearsal.ledger.close()
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        hint = "--port 0 takes a free one"
+        raise UsageError(f"port {port} cannot be had: {error.strerror}", hint=hint) from None
     counts, passed_s = rehearsal.ledger.counts, time.monotonic() - started_s
     told = ", ".join(f"{n} of {client or 'nobody known'}" for client, n in counts.most_common())
     progress.say(f"{rehearsal.ledger.total} requests in {passed_s:.0f} s: {told or 'none'}")
