@@ -284,6 +284,9 @@ INDEXES: dict[str, Reason] = {
     "tombstones_name_key": ("tombstones", "gone_names", {"names": "a"}),
     "post_checks_pkey": "a post was last looked at once",
     "comment_checks_pkey": "a comment was last looked at once",
+    "post_looks_pkey": ("crawl", "post_looks", {"ids": [1]}),
+    "author_looks_pkey": "an author was last asked once",
+    "crawl_rejects_pkey": "a broken thing is kept once",
     "precalc_runs_pkey": ("graph", "shown_run", {}),
 }
 

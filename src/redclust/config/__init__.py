@@ -5,6 +5,7 @@ from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
     USER_AGENT_EXAMPLE,
     BackupSettings,
+    CrawlSettings,
     DatabaseSettings,
     ImportSettings,
     MaintenanceSettings,
@@ -21,6 +22,7 @@ __all__ = [
     "UNREAD_NAMES",
     "USER_AGENT_EXAMPLE",
     "BackupSettings",
+    "CrawlSettings",
     "DatabaseSettings",
     "ImportSettings",
     "Loaded",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -175,8 +175,6 @@ class RedditSettings(_Section):
             return None
         if not re.fullmatch(r"[ -~]{12,200}", value) or not re.search(r"\bu/[A-Za-z0-9_-]{3,20}\b", value):
             raise ValueError(f"Reddit asks for a text like {USER_AGENT_EXAMPLE!r}")
-        if "YOUR_NAME" in value:
-            raise ValueError("put your own name there: Reddit wants to know who asks")
         if value.lower().startswith("mozilla"):
             raise ValueError("Reddit forbids to pass for a browser")
         return value
@@ -292,6 +290,56 @@ class MaintenanceSettings(_Section):
         return round(self.exact_rows_mb * 1024 * 1024)
 
 
+_SORTS = ("new", "hot", "top", "rising", "controversial")
+
+
+def _sorts(text: str) -> str:
+    told = [part.strip().lower() for part in text.split(",")]
+    for sort in told:
+        if sort not in _SORTS:
+            raise ValueError(f"{sort!r} is not one of {', '.join(_SORTS)}")
+    if len(set(told)) < len(told):
+        raise ValueError("a listing stands twice")
+    return ",".join(told)
+
+
+Sorts = Annotated[str, AfterValidator(_sorts)]
+TimeFilter = Literal["hour", "day", "week", "month", "year", "all"]
+
+
+class CrawlSettings(_Section):
+    """How far a crawl of one subreddit goes, and when it is crawled again."""
+
+    sort: Sorts = Field(default="new,hot,top", description="Listings to read, of new, hot, top, rising, …")
+    time: TimeFilter = Field(default="month", description="Of top and controversial: since when.")
+    posts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=100, description="Posts of each listing; Reddit shows about 1000 at most."
+    )
+    comments: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=500, description="Comments of each post, 0 for none; the first 500 are one request."
+    )
+    depth: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=10, description="Levels of answers; deeper ones are left out."
+    )
+    more_requests: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=1, description="Further requests a post for comments that the first answer leaves out."
+    )
+    depth_limit: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=2, description="Steps from a subreddit that was asked for to those that are discovered."
+    )
+    discover_authors: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=20, description="Authors a crawl who are asked where else they are active, a request each."
+    )
+    discover_subreddits: Annotated[int, Field(ge=0, le=1000)] = Field(
+        default=20, description="New subreddits that one crawl enqueues at most, those named most often."
+    )
+    stale_after: LengthOfTime = Field(default="7d", description="A crawl older than this is done again.")
+    recheck_after: LengthOfTime = Field(
+        default="30d",
+        description="When a private, banned or missing subreddit, or an author, is asked anew.",
+    )
+
+
 class Settings(_Section):
     """All sections; built by :func:`load`, never by hand."""
 
@@ -299,6 +347,7 @@ class Settings(_Section):
     imports: ImportSettings = ImportSettings()
     precalc: PrecalcSettings = PrecalcSettings()
     queue: QueueSettings = QueueSettings()
+    crawl: CrawlSettings = CrawlSettings()
     backup: BackupSettings = BackupSettings()
     reddit: RedditSettings = RedditSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()

@@ -42,7 +42,7 @@ def comment_batch(things: Sequence[Fields], *, retrieved_s: float | None = None)
 
 
 def _block(things: Sequence[Fields], retrieved_s: float | None) -> Block:
-    seen = {"retrieved_on": int(time.time() if retrieved_s is None else retrieved_s), "retrieved_utc": None}
+    seen = {"retrieved_on": time.time() if retrieved_s is None else retrieved_s, "retrieved_utc": None}
     lines = [_line({**thing, **seen}) for thing in things]
     end = np.cumsum([len(line) + 1 for line in lines], dtype=np.int64) - 1
     start = np.concatenate([np.zeros(1, np.int64), end[:-1] + 1])

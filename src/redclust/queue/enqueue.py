@@ -71,7 +71,4 @@ def enqueue_stale(
 
 
 def _once(names: Sequence[str]) -> list[str]:
-    first: dict[str, str] = {}
-    for name in names:
-        first.setdefault(name.lower(), name)
-    return list(first.values())
+    return list({name.lower(): name for name in reversed(names)}.values())

@@ -121,13 +121,8 @@ class Worker:
                 return connection, stack.pop_all()
 
         connection, transaction = self.reliably(begin)
-        try:
-            with transaction:
-                yield connection
-        except psycopg.Error as error:
-            if self._was_lost(error) and not isinstance(error, psycopg.OperationalError):
-                raise psycopg.OperationalError(str(error)) from error
-            raise
+        with transaction:
+            yield connection
 
     def write(self, lease: Lease, work: Callable[[Connection], T]) -> T:
         """``work`` in a :meth:`page`, once more where the connection ends, even if its commit has arrived.
@@ -151,7 +146,7 @@ class Worker:
         """
         try:
             return work(self.connection())
-        except psycopg.Error as error:
+        except psycopg.OperationalError as error:
             if not self._was_lost(error):
                 raise
         return work(self.connection())
@@ -173,8 +168,7 @@ class Worker:
 
     def _was_lost(self, error: BaseException | None) -> bool:
         gone = self._connection is None or self._connection.closed or self._connection.broken
-        # Not by the error's class: that of an ended idle transaction is another one than a restart's.
-        return gone and isinstance(error, psycopg.Error)
+        return gone and isinstance(error, psycopg.OperationalError)
 
     def _reopened(self) -> Connection:
         retrying = tenacity.Retrying(

@@ -224,7 +224,6 @@ class Client:
             TypeError,
             LookupError,
             AttributeError,
-            RecursionError,
         ) as error:
             last = self._requestor.last
             if last is None:

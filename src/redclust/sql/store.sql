@@ -207,3 +207,21 @@ TRUNCATE staged_posts
 -- name: clear_staged_interactions
 -- Room for the next batch.
 TRUNCATE staged_interactions
+
+-- name: share_references
+-- Until this transaction ends, nobody deletes a row whose id it has looked up.
+SELECT pg_advisory_xact_lock_shared(%(class)s::integer, %(name)s::integer)
+
+-- name: number_accounts
+-- Reddit's numbers of accounts, where they are new; locked in one order.
+WITH told AS (
+    SELECT lower(name) AS name, min(number) AS number
+    FROM unnest(%(names)s::text[], %(numbers)s::bigint[]) AS t (name, number) GROUP BY 1
+), new AS (
+    SELECT u.id, told.number
+    FROM told JOIN users AS u ON lower(u.name) = told.name
+    WHERE u.reddit_id IS DISTINCT FROM told.number
+    ORDER BY u.id
+    FOR NO KEY UPDATE OF u
+)
+UPDATE users AS u SET reddit_id = new.number FROM new WHERE u.id = new.id

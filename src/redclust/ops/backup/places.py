@@ -38,12 +38,6 @@ def source(target: Target) -> str:
     return target.describe().rsplit(" user=", 1)[0]
 
 
-def source_of(loaded: Loaded) -> str:
-    """See :func:`source`; asks nobody."""
-    target = external(loaded.settings.database)
-    return f"embedded in {loaded.home}" if target is None else source(target)
-
-
 def identity(connection: Connection) -> Identity:
     """Which database a session is on."""
     row = connection.execute(query("backup", "identity")).fetchone()
@@ -52,16 +46,16 @@ def identity(connection: Connection) -> Identity:
 
 def ours(loaded: Loaded) -> Ours:
     """Which backups are this database's; an external server is asked, and may be down."""
-    target, told = external(loaded.settings.database), source_of(loaded)
+    target = external(loaded.settings.database)
     if target is None:
         known = embedded.locate(loaded.home, loaded.settings.database).identities()
-        return Ours(frozenset(Identity(one, DATABASE) for one in known), told)
+        return Ours(frozenset(Identity(one, DATABASE) for one in known), f"embedded in {loaded.home}")
     try:
         connector = Connector(target, loaded.settings.database, "backup")
         with connector.connect(autocommit=True) as connection:
-            return Ours(frozenset({identity(connection)}), told)
+            return Ours(frozenset({identity(connection)}), source(target))
     except DatabaseUnreachable:
-        return Ours(frozenset(), told)
+        return Ours(frozenset(), source(target))
 
 
 def read(loaded: Loaded) -> Catalog:

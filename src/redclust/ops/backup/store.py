@@ -6,12 +6,10 @@ its marker says whose it is; its manifest is written last.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from redclust.ops.backup.manifest import Identity
@@ -28,11 +26,6 @@ class Marker:
     at: datetime
     host: str
     pid: int
-
-    @classmethod
-    def of(cls, identity: Identity) -> Marker:
-        """This process, at this moment."""
-        return cls(identity, datetime.now(UTC), socket.gethostname(), os.getpid())
 
 
 @dataclass(frozen=True, slots=True)
