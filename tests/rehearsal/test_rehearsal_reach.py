@@ -17,7 +17,7 @@ from redclust.rehearsal.world import World
 Rehearse = Callable[..., Rehearsal]
 PrawFor = Callable[..., praw.Reddit]
 
-EVERYTHING = Plan(sorts=("new",), posts=1_000, more_requests=10_000)
+EVERYTHING = Plan(sorts=("new",), posts=1_000, comments=100_000, depth=100, more_requests=10_000)
 
 
 def walk(reddit: praw.Reddit, name: str, plan: Plan) -> Reach:
@@ -52,7 +52,6 @@ def test_the_real_client_finds_what_is_said(
     place = small_world.subreddits[2].name
     said = reach(rehearsal.site, place, plan)
     found = walk(praw_for(rehearsal), place, plan)
-    # A plan's depth is a crawler's own; PRAW has none, and follows every thread to its end.
     assert (found.posts, found.comments, found.users) == (said.posts, said.comments, said.users)
     assert said.posts
     assert said.comments
@@ -78,6 +77,15 @@ def test_each_more_request_reaches_further(small_world: World) -> None:
     assert all(a < b for a, b in pairwise(sizes) if a < count)
     assert sizes[-1] == count
     assert comments_reached(site, name, Plan(more_requests=2))[1] == 2
+
+
+def test_no_more_comments_than_asked_for(small_world: World) -> None:
+    site = Site(small_world, caps=Caps(comments=6, more=4))
+    post = max(range(len(site.posts)), key=lambda i: site.posts[i].num_comments)
+    name = site.post_names[post]
+    reached = [comments_reached(site, name, Plan(comments=n, more_requests=100)) for n in (3, 6, 7, 11)]
+    assert [len(found) for found, _ in reached] == [3, 6, 7, 11]
+    assert [requests for _, requests in reached] == [0, 0, 1, 2]
 
 
 def test_levels_below_the_depth_are_left_out(small_world: World) -> None:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from redclust.rehearsal import listings, tree
-from redclust.rehearsal.site import AccountFate, Site
+from redclust.rehearsal.site import COMMENT, AccountFate, Site
 from redclust.rehearsal.tree import More, Shown
 
-#: Ids that one morechildren request may name.
-_IDS_MAX = 100
+#: What one request brings or names at most, as clients of Reddit ask.
+_LOOK, _IDS, _LEVELS = 500, 100, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How far a crawl of one subreddit goes.
 
-    ``posts`` of each listing, ``comments`` of the first look at each post, ``depth`` levels of them, and up
-    to ``more_requests`` further requests a post for what that look left out: always the ``more`` that stands
-    for the most comments, of equal ones the one seen first. "Continue this thread" counts none, so it comes
-    last. Of a ``more`` with over 100 ids the first 100 are asked for; the rest waits, counted by its ids.
+    ``posts`` of each listing; of each post ``comments``, ``depth`` levels deep. What the first look at a
+    post left out costs up to ``more_requests`` further ones: the ids of all its ``more`` together, in the
+    order they were met, 100 a request; then, for a ``depth`` over 10, the threads that go on, a look each.
     """
 
     sorts: tuple[str, ...] = ("new", "hot", "top")
@@ -97,42 +96,52 @@ def _read(site: Site, order: list[str], wanted: int) -> tuple[list[str], int]:
 
 def comments_reached(site: Site, post: str, plan: Plan) -> tuple[set[str], int]:
     """Full names of a post's comments within ``plan``, and the requests after the first look."""
-    i = site.post_at[post]
-    reached: set[str] = set()
-    waiting: list[More] = []
-    first = tree.look_at_post(site, i, limit=plan.comments, depth=min(plan.depth, site.caps.depth))
-    _take(site, first, plan.depth, reached, waiting)
-    requests = 0
-    while waiting and requests < plan.more_requests:
-        one = max(waiting, key=lambda more: more.count)  # the first of equal ones
-        waiting.remove(one)
-        requests += 1
-        if one.children:
-            found: Iterable[Shown | More] = tree.look_behind(site, i, one.children[:_IDS_MAX])
-            rest = one.children[_IDS_MAX:]
-            if rest:
-                waiting.append(replace(one, children=rest, count=len(rest)))
-        else:
-            found = tree.look_at_comment(site, site.comment_at[one.parent], limit=plan.comments)
-        _take(site, found, plan.depth, reached, waiting)
-    return reached, requests
+    return _Walk(site, site.post_at[post], plan).run()
 
 
-def _take(
-    site: Site, found: Iterable[Shown | More], depth: int, reached: set[str], waiting: list[More]
-) -> None:
-    for one in found:
-        if isinstance(one, Shown):
-            if tree.level_of(site, one.comment) < depth:
-                reached.add(site.comment_names[one.comment])
-            _take(site, one.below, depth, reached, waiting)
-        elif _level_below(site, one.parent) < depth:
-            waiting.append(one)
+class _Walk:
+    """A crawler's way through the comments of one post."""
 
+    def __init__(self, site: Site, post: int, plan: Plan) -> None:
+        self._site, self._post, self._plan = site, post, plan
+        self._seen: dict[str, None] = {}
+        self._ids: dict[str, None] = {}
+        self._threads: dict[str, None] = {}
 
-def _level_below(site: Site, parent: str) -> int:
-    """The level of what answers ``parent``."""
-    return tree.level_of(site, site.comment_at[parent]) + 1 if parent in site.comment_at else 0
+    def run(self) -> tuple[set[str], int]:
+        plan, site = self._plan, self._site
+        first = min(_LOOK, plan.comments)
+        self._take(tree.look_at_post(site, self._post, limit=first, depth=min(_LEVELS, plan.depth)))
+        requests = 0
+        while requests < plan.more_requests and len(self._seen) < plan.comments:
+            if self._ids:
+                asked = list(self._ids)[:_IDS]
+                for one in asked:
+                    del self._ids[one]
+                found: Iterable[Shown | More] = tree.look_behind(site, self._post, asked)
+            elif self._threads and plan.depth > _LEVELS:
+                parent = site.comment_at[next(iter(self._threads))]
+                del self._threads[site.comment_names[parent]]
+                levels = min(_LEVELS, plan.depth - tree.level_of(site, parent))
+                found = tree.look_at_comment(site, parent, limit=_LOOK, depth=levels)
+            else:
+                break
+            requests += 1
+            self._take(found)
+        return set(self._seen), requests
+
+    def _take(self, found: Iterable[Shown | More]) -> None:
+        for one in found:
+            if isinstance(one, More):
+                new = (child for child in one.children if f"{COMMENT}{child}" not in self._seen)
+                self._ids.update(dict.fromkeys(new))
+                if not one.children:
+                    self._threads[one.parent] = None
+                continue
+            within = tree.level_of(self._site, one.comment) < self._plan.depth
+            if within and len(self._seen) < self._plan.comments:
+                self._seen[self._site.comment_names[one.comment]] = None
+            self._take(one.below)
 
 
 def _author(site: Site, name: str) -> str | None:
