@@ -49,9 +49,9 @@ def test_hubs_lead_nowhere(world: World):
     names = ["hub" if topic < 0 else str(topic // 4) for topic in world.topic.tolist()]
     size = np.bincount(world.subreddits, minlength=world.n_subreddits).astype(np.float64)
     labels = community_labels(
-        world.n_subreddits, world.source, world.target, world.weight, found.upper, names
+        world.n_subreddits, world.source, world.target, world.weight, found.levels[0], names
     )
-    assert len(labels) == found.upper.max() + 1
+    assert len(labels) == found.levels[0].max() + 1
     for leading in labels:
         assert len(set(leading)) == 1
         assert "hub" not in leading
@@ -83,9 +83,9 @@ def test_real_communities_have_names_that_belong_together(shared_data: Path):
         ("Polska", "poland"),
         ("Genshin_Impact", "Genshin_Memepact"),
     ):
-        assert found.upper[place_of[one]] == found.upper[place_of[another]] >= 0
+        assert found.levels[0][place_of[one]] == found.levels[0][place_of[another]] >= 0
     labels = community_labels(
-        n, source, target, weight, found.upper, names.tolist(), 5, size=size.astype(np.float64)
+        n, source, target, weight, found.levels[0], names.tolist(), 5, size=size.astype(np.float64)
     )
-    assert {"wallstreetbets", "Superstonk"} <= set(labels[int(found.upper[superstonk])])
-    assert {"nba", "nfl"} <= set(labels[int(found.upper[place_of["nba"]])])
+    assert {"wallstreetbets", "Superstonk"} <= set(labels[int(found.levels[0][superstonk])])
+    assert {"nba", "nfl"} <= set(labels[int(found.levels[0][place_of["nba"]])])

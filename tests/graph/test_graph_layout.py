@@ -71,10 +71,10 @@ def test_discs_of_communities_do_not_overlap(world: World):
     found = detect(world.n_subreddits, world.source, world.target, world.weight, seed=1)
     positions = place(world.n_subreddits, world.source, world.target, world.weight, found, seed=1)
     where = positions[:, 0] + 1j * positions[:, 1]
-    for number in range(int(found.upper.max()) + 1):
-        member = found.upper == number
+    for number in range(int(found.levels[0].max()) + 1):
+        member = found.levels[0] == number
         middle, radius = enclosing_circle(where[member], np.full(np.count_nonzero(member), 1e-9))
-        strangers = (found.upper >= 0) & ~member
+        strangers = (found.levels[0] >= 0) & ~member
         # The circle is a little larger than the smallest there is.
         assert (np.abs(where[strangers] - middle) > radius * 0.95).all()
 
@@ -237,10 +237,10 @@ def test_the_planted_world_of_the_shared_data(shared_data: Path):
     links = overlap.source[kept], overlap.target[kept], bound[kept]
     found = detect(n, *links, seed=1)
     known = planted["micro"] >= 0
-    assert adjusted_rand(planted["macro"][known], found.upper[known]) >= 0.98
-    assert adjusted_rand(planted["micro"][known], found.lower[known]) >= 0.85
+    assert adjusted_rand(planted["macro"][known], found.levels[0][known]) >= 0.98
+    assert adjusted_rand(planted["micro"][known], found.levels[1][known]) >= 0.85
     positions = place(n, *links, found, seed=1)
-    some = np.flatnonzero(known & (found.upper >= 0))
+    some = np.flatnonzero(known & (found.levels[0] >= 0))
     near = near_of(positions[some], np.arange(len(some)), 10)
     assert (planted["macro"][some][near] == planted["macro"][some][:, None]).mean() >= 0.99
     assert (planted["micro"][some][near] == planted["micro"][some][:, None]).mean() >= 0.85

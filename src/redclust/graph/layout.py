@@ -79,8 +79,8 @@ def place(
     if not bool((np.isfinite(area) & (area > 0)).all()) or len(area) != n:
         raise ValueError("a size is missing, or is not positive and finite")
     edges = _Edges(source, target, weight)
-    placed = np.flatnonzero(communities.lower >= 0)
-    upper, lower = communities.upper, communities.lower
+    placed = np.flatnonzero(communities.levels[1] >= 0)
+    upper, lower = communities.levels[0], communities.levels[1]
     if bool((lower[source] < 0).any()) or bool((lower[target] < 0).any()):
         raise ValueError("a node with an edge is in no community")
     n_lower, n_upper = int(lower.max(initial=-1)) + 1, int(upper.max(initial=-1)) + 1

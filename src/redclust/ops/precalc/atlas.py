@@ -116,7 +116,7 @@ def place_subreddits(
     from redclust.graph.layout import place
 
     position = run_in_worker(place, n, *_edges(pairs), communities, seed=seed, progress=progress)
-    return Places(communities.upper, _rounded(position))
+    return Places(communities.levels[0], _rounded(position))
 
 
 def modularity_of(pairs: Pairs, community: Int32Array) -> float:
