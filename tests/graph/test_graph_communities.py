@@ -131,7 +131,7 @@ def test_previous_partition_is_kept_where_little_changed(world: World):
 
 
 def test_lower_levels_stay_too_after_a_small_change():
-    """A fiftieth of the links gone moves a third of the nodes from scratch, few from yesterday's partition."""
+    """A fiftieth of the links gone moves a third of the nodes from scratch, few from what there was."""
     n, rng = 600, np.random.default_rng(1)
     one, other = np.triu_indices(n, 1)
     chance = np.where(one // 30 == other // 30, 0.25, np.where(one // 150 == other // 150, 0.08, 0.02))

@@ -9,9 +9,10 @@ from graph_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redclust.graph import layout, worker
+from redclust.graph import worker
 from redclust.graph.agreement import adjusted_rand
 from redclust.graph.communities import detect
+from redclust.graph.discs import Edges, turned
 from redclust.graph.layout import place, user_positions
 from redclust.graph.overlap import distinct_subreddits, shared_users
 from redclust.graph.packing import annulus, enclosing_circle, ring, separate
@@ -109,11 +110,11 @@ def test_discs_are_turned_and_mirrored_towards_their_links():
     inside = np.array([-1, -1j, 1, 0, 0, 0], np.complex128)
     group = np.array([0, 0, 1, 2, 3, 4], np.int32)
     centre = np.array([0, 100, 10, -10j, 100 + 10j], np.complex128)
-    links = layout._Edges(np.array([0, 1, 2], np.int32), np.array([3, 4, 5], np.int32), np.ones(3))
-    turned = layout._turned(inside, group, centre, links)
-    assert turned[:3] == pytest.approx(np.array([1, -1j, 1j]))
-    links = layout._Edges(links.source, np.array([4, 3, 5], np.int32), np.ones(3))
-    assert layout._turned(inside, group, centre, links)[:2] == pytest.approx(np.array([-1j, 1]))
+    links = Edges(np.array([0, 1, 2], np.int32), np.array([3, 4, 5], np.int32), np.ones(3))
+    result = turned(inside, group, centre, links)
+    assert result[:3] == pytest.approx(np.array([1, -1j, 1j]))
+    links = Edges(links.source, np.array([4, 3, 5], np.int32), np.ones(3))
+    assert turned(inside, group, centre, links)[:2] == pytest.approx(np.array([-1j, 1]))
 
 
 def test_size_takes_its_area():
