@@ -271,6 +271,7 @@ INDEXES: dict[str, Reason] = {
     "user_subreddit_activity_pkey": "a user is active in a subreddit once",
     "subreddit_relationships_pkey": "two subreddits are related once in each direction",
     "graph_communities_pkey": ("graph", "community", {"id": 1}),
+    "graph_community_links_pkey": "two communities are linked once",
     "graph_nodes_pkey": ("graph", "node_by_id", {"id": "user_1"}),
     "idx_graph_nodes_type": ("graph", "members", {"id": 1, "limit": 20}),
     # The runbook's query; its plan is held in test_runbook_sql.py.

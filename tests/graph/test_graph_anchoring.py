@@ -6,8 +6,8 @@ from graph_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redclust.graph.anchoring import Before
 from redclust.graph.communities import Communities, detect
+from redclust.graph.identity import Before
 from redclust.graph.layout import place
 from redclust.graph.packing import apart, free_places
 

@@ -191,33 +191,45 @@ def test_annulus_gives_each_its_area():
     assert far.max() ** 2 == pytest.approx(10.0**2 + 4.0 * 1_000, rel=0.01)
 
 
+def keys(n: int) -> np.ndarray:
+    return np.random.default_rng(8).integers(0, 2**32, n, dtype=np.uint32)
+
+
 def test_users_are_between_their_subreddits():
     positions = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [50.0, 50.0]])
     users = np.array([0, 1, 1, 2, 2, 3, 4], np.int32)
     subreddits = np.array([0, 0, 1, 0, 2, 0, 3], np.int32)
     activity = np.array([7, 1, 1, 3, 1, 2, 9], np.int32)
-    found = user_positions(users, subreddits, activity, positions, 6)
+    found = user_positions(users, subreddits, activity, positions, keys(6))
     expected = np.array([[0, 0], [5, 0], [0, 2.5], [0, 0], [50, 50]])
-    spacing = np.hypot(35, 35)
-    assert np.abs(found[:5] - expected).max() < 0.15 * spacing
+    assert np.abs(found[:5] - expected).max() < 0.3
     assert distances(found).min() > 0.0  # users 0 and 3 are in the same subreddit alone
     assert np.hypot(*found[5]) > np.hypot(50, 50)  # in none: around the map
-    assert user_positions(users, subreddits, activity, positions, 6).tobytes() == found.tobytes()
+    assert user_positions(users, subreddits, activity, positions, keys(6)).tobytes() == found.tobytes()
+
+
+def test_a_user_stays_when_others_come():
+    users, subreddits = np.array([0, 1, 2], np.int32), np.array([0, 0, 1], np.int32)
+    positions = np.array([[0.0, 0.0], [10.0, 0.0]])
+    of = keys(3)
+    found = user_positions(users, subreddits, users + 1, positions, of)
+    fewer = user_positions(users[:2], subreddits[1:], users[:2] + 1, positions, of[1:])
+    assert (found[1:] == fewer).all()
 
 
 def test_a_crowd_of_the_same_subreddit_does_not_coincide():
     users = np.arange(5_000, dtype=np.int32)
     same = np.zeros(5_000, np.int32)
     positions = np.array([[3.0, 4.0], [30.0, 4.0]])
-    found = user_positions(users, same, same + 1, positions, 5_000)
+    found = user_positions(users, same, same + 1, positions, keys(5_000))
     assert len(np.unique(found.astype(np.float32), axis=0)) == 5_000
-    assert np.abs(found - positions[0]).max() < 5.0
+    assert np.abs(found - positions[0]).max() < 0.3
 
 
 def test_refuses_an_activity_of_none():
     one = np.zeros(1, np.int32)
     with pytest.raises(ValueError, match="activity"):
-        user_positions(one, one, one, np.zeros((1, 2)), 1)
+        user_positions(one, one, one, np.zeros((1, 2)), keys(1))
 
 
 def test_the_planted_world_of_the_shared_data(shared_data: Path):

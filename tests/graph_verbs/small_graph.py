@@ -104,6 +104,19 @@ def fill(database: Database) -> Graph:
             "VALUES (%s, %s, %s, %s, 0, 0)",
             COMMUNITIES,
         )
+        cursor.execute(
+            "INSERT INTO graph_communities "
+            "(id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y) "
+            "VALUES (3, 1, 0, 'golang, rust', '{compiler,generics}', 2, 50, 0, 0), "
+            "(4, 1, 0, 'programming', '{}', 2, 11, 0, 0)"
+        )
+        cursor.execute(
+            "UPDATE graph_nodes SET country_id = CASE WHEN name IN ('golang', 'rust') THEN 3 ELSE 4 END "
+            "WHERE type = 'subreddit' AND community_id = 0"
+        )
+        cursor.execute(
+            "INSERT INTO graph_community_links VALUES (0, 1, 2, 1.5), (0, 2, 5, 7.25), (3, 4, 3, 4.5)"
+        )
         for status, day in (("completed", 1), ("completed", 2), ("failed", 3)):
             cursor.execute(
                 "INSERT INTO precalc_runs (status, started_at, snapshot_at, finished_at, settings) "

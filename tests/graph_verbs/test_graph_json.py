@@ -36,11 +36,13 @@ def test_show(redclust: Redclust, graph: Graph) -> None:
         "subreddits_in_no_community": 3,
         "links": [{"type": "subreddit-subreddit", "links": 13}, {"type": "user-subreddit", "links": 8}],
         "communities": 3,
+        "communities_by_level": [3, 2, 0],
     }
     assert [one["id"] for one in biggest] == [0, 1, 2]
     assert biggest[1] == {
         "id": 1,
         "label": "[/r/aww], :fire:",
+        "terms": [],
         "subreddits": 3,
         "users": 44,
         "leading": ["[/r/aww]", ":fire:", 'cats<&>"dogs"\''],
@@ -84,6 +86,24 @@ def test_communities(redclust: Redclust, graph: Graph) -> None:
         {"id": "subreddit_6", "name": "[/r/aww]", "val": 300},
         {"id": "subreddit_7", "name": ":fire:", "val": 60},
     ]
+    assert found["linked"] == [{"id": 0, "label": "golang, rust, programming", "links": 2, "weight": 1.5}]
+
+
+def test_communities_inside_one_another(redclust: Redclust, graph: Graph) -> None:
+    found = report(redclust, "communities", "--level", "countries")
+    assert (found["level"], found["total"]) == ("countries", 2)
+    leading = [one["leading"] for one in found["communities"]]
+    assert leading == [["rust", "golang"], ["programming", "learnprogramming"]]
+    assert found["communities"][0]["terms"] == ["compiler", "generics"]
+    continent = report(redclust, "communities", "0")
+    assert [one["id"] for one in continent["parts"]] == [3, 4]
+    assert [one["id"] for one in continent["linked"]] == [2, 1]
+    country = report(redclust, "communities", "3")
+    assert country["part_of"] == {"id": 0, "label": "golang, rust, programming"}
+    assert country["terms"] == ["compiler", "generics"]
+    assert [one["name"] for one in country["members"]] == ["rust", "golang"]
+    none = report(redclust, "communities", "--level", "towns", check=3)
+    assert none["communities"] == []
 
 
 @pytest.mark.parametrize(

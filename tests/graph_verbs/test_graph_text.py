@@ -22,7 +22,7 @@ computed    2021-04-02 10:02 UTC, from the data of 2021-04-02 10:01 UTC
 subreddits  12 (3 in no community)
 users       5
 links       13 subreddit-subreddit + 8 user-subreddit
-communities 3
+communities 3 continents, 2 countries, 0 towns
 
 id   community                   subreddits   users   leading
 ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -95,13 +95,14 @@ id   community                   subreddits   users   leading
 ─────────────────────────────────────────────────────────────────────────────────────────────────────────
  0   golang, rust, programming            4      61   r/programming, r/rust, r/golang, r/learnprogramming
  1   [/r/aww], :fire:                     3      44   r/[/r/aww], r/:fire:, r/cats<&>"dogs"'
-2 of 3; --limit shows more
+2 of 3 continents; --limit shows more
 """
 
 COMMUNITY = """\
 community   1 [/r/aww], :fire:
 subreddits  3
 users       44
+linked to   0 golang, rust, programming
 subreddit          users
 ────────────────────────
 r/[/r/aww]           300

@@ -35,6 +35,7 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             "stage_placed_users",
             "stage_pairs",
             "stage_communities",
+            "stage_community_links",
             "analyze_staged",
         ):
             connection.execute(query("precalc", name))

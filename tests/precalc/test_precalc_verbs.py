@@ -56,7 +56,8 @@ def test_json(put: Callable[..., None], redclust: Redclust) -> None:
     }
     times = figures["times"]
     assert set(times) == {
-        f"{step}_s" for step in ("reading", "overlap", "communities", "layout", "staging", "swap", "tidying")
+        f"{step}_s"
+        for step in ("reading", "overlap", "communities", "layout", "naming", "staging", "swap", "tidying")
     }
     assert sum(times.values()) <= report["duration_s"]
     assert [change["table"] for change in figures["changes"]][-2:] == ["graph_nodes", "graph_links"]

@@ -24,6 +24,12 @@ class By(StrEnum):
     SHARED = "shared"
 
 
+class Level(StrEnum):
+    CONTINENTS = "continents"
+    COUNTRIES = "countries"
+    TOWNS = "towns"
+
+
 class To(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
@@ -82,16 +88,17 @@ def communities(
     identity: Annotated[
         int | None, typer.Argument(metavar="ID", min=0, help="List the members of this one.")
     ] = None,
+    level: Annotated[Level, typer.Option(help="Which level, one inside the other.")] = Level.CONTINENTS,
     limit: Annotated[int, typer.Option(min=1, help="How many communities, or members.")] = 20,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """The communities by size, or the members of one."""
+    """The communities by size, or one: its members, what lies in it and what it is linked to."""
     from redclust.ops.graph import communities
 
     runtime: Runtime = ctx.obj
     with runtime.database("graph communities") as database:
         if identity is None:
-            report = communities.communities(database, limit=limit)
+            report = communities.communities(database, level=level.value, limit=limit)
         else:
             report = communities.community(database, identity, limit=limit)
     runtime.finish(report, fmt)

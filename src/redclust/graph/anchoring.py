@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from redclust.graph.discs import UPPER_GAP_RATIO, Discs, Edges, grouped, pack_lower, place_members, turned
-from redclust.graph.identity import match
+from redclust.graph.identity import Before, match
 from redclust.graph.packing import annulus, apart, enclosing_circle, free_places, ring, summed
 
 Int32Array = npt.NDArray[np.int32]
@@ -18,25 +18,6 @@ ComplexArray = npt.NDArray[np.complex128]
 
 #: Least distance of a newcomer to its neighbours, in radii of a node; evenly spread ones are 1.8 apart.
 _ELBOW_ROOM = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """The map before, for the nodes of today.
-
-    Shapes:
-        position: (n, 2), NaN for a node that was not on it.
-        levels: (levels, n), the communities then under any numbers, -1 for none.
-    """
-
-    position: FloatArray
-    levels: Int32Array
-
-    @property
-    def covers_half(self) -> bool:
-        """Whether at least half of the nodes were on it."""
-        there = np.count_nonzero(np.isfinite(self.position).all(axis=1))
-        return len(self.position) > 0 and bool(2 * there >= len(self.position))
 
 
 @dataclass(frozen=True, slots=True)

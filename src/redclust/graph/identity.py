@@ -1,11 +1,33 @@
-"""Which community of today is which of yesterday's, so that it keeps its number, its name and its place."""
+"""The map before, and which community of today is which of its: what lets one keep its number and place."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Int32Array = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The map before, for the nodes of today.
+
+    Shapes:
+        position: (n, 2), NaN for a node that was not on it.
+        levels: (levels, n), the communities then under any numbers, -1 for none.
+    """
+
+    position: FloatArray
+    levels: Int32Array
+
+    @property
+    def covers_half(self) -> bool:
+        """Whether at least half of the nodes were on it."""
+        there = np.count_nonzero(np.isfinite(self.position).all(axis=1))
+        return len(self.position) > 0 and bool(2 * there >= len(self.position))
 
 
 def match(found: Int32Array, previous: Int32Array) -> Int32Array:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from redclust.graph.anchoring import Before, anchored
+from redclust.graph.anchoring import anchored
 from redclust.graph.communities import Communities, require_edges
 from redclust.graph.discs import Discs, Edges, pack_lower, pack_upper, place_members, turned
-from redclust.graph.packing import annulus, summed
+from redclust.graph.identity import Before
+from redclust.graph.packing import annulus, polar, summed
 from redclust.graph.randomness import seeded_igraph
 
 Int32Array = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
 ComplexArray = npt.NDArray[np.complex128]
 
-#: How far users stray from their place, as a share of the mean distance between subreddits.
-_USER_SPREAD_RATIO = 0.15
+#: How far users stray from their place at most; subreddits are about 1.8 from each other.
+_USER_SPREAD = 0.3
 
 
 def place(
@@ -92,31 +93,33 @@ def user_positions(
     subreddits: Int32Array,
     activity: npt.NDArray[np.integer] | FloatArray,
     positions: FloatArray,
-    n_users: int,
+    keys: npt.NDArray[np.uint32],
 ) -> FloatArray:
     """Place each user at the mean of the places of its subreddits, weighted by activity there; linear.
 
-    Every user is set off by a different small way (at most 0.15 of the mean distance between subreddits), so
-    that users of the same subreddits do not coincide. Users without a membership lie around the map.
+    Every user is set off by a small way that follows from its key, so that users of the same subreddits do
+    not coincide, and each stays where it is when others come and go. Users without a membership lie
+    around the map.
 
     Shapes:
         users, subreddits, activity: (m,), a membership each, activity above 0.
-        positions: (n_subreddits, 2), as of :func:`place`, on any scale; returns: (n_users, 2).
+        positions: (n_subreddits, 2), as of :func:`place`; keys: (n_users,), any bits, the same for a user
+            in every version of the map; returns: (n_users, 2).
 
     Raises:
         ValueError: an activity is not positive.
     """
     if len(activity) and not bool((activity > 0).all()):
         raise ValueError("an activity is not positive")
+    n_users = len(keys)
     where = positions[:, 0] + 1j * positions[:, 1]
     total = np.bincount(users, activity, n_users)
     place_of = summed(users, where[subreddits] * activity, n_users)
     member = total > 0
     place_of[member] /= total[member]
-    spacing = float(np.abs(where - where.mean()).max()) / np.sqrt(len(where)) if len(where) > 1 else 1.0
-    spacing = spacing or 1.0
-    place_of += annulus(np.full(n_users, (_USER_SPREAD_RATIO * spacing) ** 2 / max(n_users, 1)), 0.0)
+    angle, share = (keys & 0xFFFF) / 0x10000, (keys >> 16) / 0x10000
+    place_of += polar(_USER_SPREAD * np.sqrt(share), 2.0 * np.pi * angle)
     outside = np.flatnonzero(~member)
-    reach = float(np.abs(where).max(initial=0.0)) + 2.0 * spacing
-    place_of[outside] = annulus(np.full(len(outside), spacing**2 / 10.0), reach)
+    reach = float(np.abs(where).max(initial=0.0)) + 2.0
+    place_of[outside] = annulus(np.full(len(outside), 0.1), reach)
     return np.stack((place_of.real, place_of.imag), axis=1)

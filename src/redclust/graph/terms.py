@@ -19,13 +19,14 @@ _LEAST_TITLES = 3
 _LEAST_Z = 3.09
 #: Words that any title may hold, in the language that most are written in.
 _ANY_TITLE = """
-about after again all also and another any anyone are because been before being best but can cant come could day
-did does doing dont down even ever every everyone find first for from get getting give going good got had has have
-having help her here him his how into its ive just know last let like little look looking made make making many may
-more most much need never new not now off old one only other our out over people please post question really right
-said same say see she should since some someone something still such take than that thats the their them then there
-these they thing things think this those through time today too two under until use used using very want was way
-week well went were what when where which while who why will with without work would year years yes you your
+about after again all also and another any anyone are because been before being best but can cant come could
+day did does doing dont down even ever every everyone find first for from get getting give going good got
+had has have having help her here him his how into its ive just know last let like little look looking made
+make making many may more most much need never new not now off old one only other our out over people please
+post question really right said same say see she should since some someone something still such take than
+that thats the their them then there these they thing things think this those through time today too two
+under until use used using very want was way week well went were what when where which while who why will
+with without work would year years yes you your
 """
 _COMMON = frozenset(_ANY_TITLE.split())
 

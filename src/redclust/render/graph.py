@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from redclust.ops.graph.communities import CommunitiesReport, CommunityReport, CommunitySummary
+from redclust.ops.graph.communities import LEVELS, CommunitiesReport, CommunityReport, CommunitySummary
 from redclust.ops.graph.export import ExportReport
 from redclust.ops.graph.map import MapReport
 from redclust.ops.graph.names import prefixed
@@ -55,7 +55,7 @@ def _overview(report: ShowReport, out: Console) -> None:
         ("subreddits", f"{report.subreddits:,}" + (f" ({outside:,} in no community)" if outside else "")),
         ("users", f"{report.users:,}"),
         ("links", links or "0"),
-        ("communities", f"{report.communities:,}"),
+        ("communities", _by_level(report.communities_by_level)),
     ]
     for name, value in rows:
         out.print(f"{name:<12}{value}")
@@ -115,13 +115,21 @@ def _communities(report: CommunitiesReport, out: Console) -> None:
         return
     _summaries(report.communities, out)
     if report.total > len(report.communities):
-        out.print(f"{len(report.communities)} of {report.total:,}; --limit shows more")
+        out.print(f"{len(report.communities)} of {report.total:,} {report.level}; --limit shows more")
 
 
 def _community(report: CommunityReport, out: Console) -> None:
     out.print(f"{'community':<12}{report.id} {plain(report.label)}")
     out.print(f"{'subreddits':<12}{report.subreddits:,}")
     out.print(f"{'users':<12}{report.users:,}")
+    if report.terms:
+        out.print(f"{'speaks of':<12}{', '.join(plain(term) for term in report.terms)}")
+    if report.part_of:
+        out.print(f"{'part of':<12}{_label(report.part_of)}")
+    if report.parts:
+        out.print(f"{'parts':<12}{'; '.join(f'{one.id} {plain(one.label)}' for one in report.parts)}")
+    if report.linked:
+        out.print(f"{'linked to':<12}{'; '.join(f'{one.id} {plain(one.label)}' for one in report.linked)}")
     rows = table("subreddit", "users", right=("users",))
     for one in report.members:
         rows.add_row(name(one.name), f"{one.val:,}")
@@ -151,6 +159,10 @@ def _map(report: MapReport, out: Console) -> None:
         out.print(f"Left out, in no community: {report.left_out_in_no_community:,} (--all draws them too)")
     if report.left_out_without_position:
         out.print(f"Left out, without a position: {report.left_out_without_position:,}")
+
+
+def _by_level(numbers: tuple[int, ...]) -> str:
+    return ", ".join(f"{count:,} {level}" for count, level in zip(numbers, LEVELS, strict=True))
 
 
 def _summaries(communities: Iterable[CommunitySummary], out: Console) -> None:

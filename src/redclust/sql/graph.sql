@@ -23,20 +23,26 @@ SELECT type, count(*), count(*) FILTER (WHERE community_id IS NULL) FROM graph_n
 SELECT type, count(*) FROM graph_links GROUP BY type
 
 -- name: count_communities
--- How many communities there are.
-SELECT count(*) FROM graph_communities
+-- How many communities there are at each level.
+SELECT level, count(*) FROM graph_communities GROUP BY level ORDER BY level
 
 -- name: communities
--- The communities with most subreddits, each with the names of its biggest ones.
-SELECT c.id, c.label, c.subreddits, c.users, COALESCE(biggest.names, '{}')
-FROM (SELECT * FROM graph_communities ORDER BY subreddits DESC, id LIMIT %(limit)s::bigint) AS c
+-- The communities of a level, or those inside one, with most subreddits; each with the names of its biggest ones.
+SELECT c.id, c.label, c.terms, c.subreddits, c.users, COALESCE(biggest.names, '{}')
+FROM (
+    SELECT * FROM graph_communities
+    WHERE CASE WHEN %(parent)s::bigint IS NULL THEN level = %(level)s::integer ELSE parent_id = %(parent)s::bigint END
+    ORDER BY subreddits DESC, id
+    LIMIT %(limit)s::bigint
+) AS c
 LEFT JOIN (
     SELECT community_id, array_agg(name ORDER BY place) AS names
     FROM (
-        SELECT community_id, name,
-               row_number() OVER (PARTITION BY community_id ORDER BY val DESC, name COLLATE "C") AS place
-        FROM graph_nodes
-        WHERE type = 'subreddit' AND community_id IS NOT NULL
+        SELECT level.id AS community_id, n.name,
+               row_number() OVER (PARTITION BY level.id ORDER BY n.val DESC, n.name COLLATE "C") AS place
+        FROM graph_nodes AS n
+        CROSS JOIN LATERAL (VALUES (n.community_id), (n.country_id), (n.town_id)) AS level (id)
+        WHERE n.type = 'subreddit' AND level.id IS NOT NULL
     ) AS ranked
     WHERE place <= %(leading)s::bigint
     GROUP BY community_id
@@ -44,14 +50,28 @@ LEFT JOIN (
 ORDER BY c.subreddits DESC, c.id
 
 -- name: community
--- One community.
-SELECT id, label, subreddits, users FROM graph_communities WHERE id = %(id)s::bigint
+-- One community, and what it lies in.
+SELECT c.id, c.label, c.subreddits, c.users, c.level, c.terms, p.id, p.label
+FROM graph_communities AS c LEFT JOIN graph_communities AS p ON p.id = c.parent_id
+WHERE c.id = %(id)s::bigint
+
+-- name: linked_communities
+-- The communities of its level that a community is linked to most.
+SELECT c.id, c.label, l.links, l.weight
+FROM (
+    SELECT target_id AS id, links, weight FROM graph_community_links WHERE source_id = %(id)s::bigint
+    UNION ALL
+    SELECT source_id, links, weight FROM graph_community_links WHERE target_id = %(id)s::bigint
+) AS l
+JOIN graph_communities AS c USING (id)
+ORDER BY l.weight DESC, c.id
+LIMIT %(limit)s::bigint
 
 -- name: members
 -- The biggest subreddits of a community, and how many there are.
 SELECT n.id, n.name, n.val::float8, count(*) OVER ()
 FROM graph_nodes AS n
-WHERE n.type = 'subreddit' AND n.community_id = %(id)s::bigint
+WHERE n.type = 'subreddit' AND %(id)s::bigint IN (n.community_id, n.country_id, n.town_id)
 ORDER BY n.val DESC, n.name COLLATE "C"
 LIMIT %(limit)s::bigint
 
@@ -178,8 +198,8 @@ WHERE l.type = 'subreddit-subreddit' AND l.weight > 0
 GROUP BY s.number / 16
 
 -- name: map_communities
--- The names of the communities.
-SELECT id, label FROM graph_communities ORDER BY id
+-- The names of the continents.
+SELECT id, label FROM graph_communities WHERE level = 0 ORDER BY id
 
 -- name: map_left_out
 -- Of the subreddits big enough for the map, those in no community and those of the others without a place.

@@ -24,6 +24,18 @@ CREATE TEMPORARY TABLE snapshot_users AS SELECT id, name, bot_reason FROM users
 -- The names of subreddits, as of the same snapshot.
 CREATE TEMPORARY TABLE snapshot_subreddits AS SELECT id, name FROM subreddits
 
+-- name: stage_titles
+-- The titles of about 200,000 posts, always the same ones: enough to tell what a community speaks of.
+CREATE TEMPORARY TABLE snapshot_titles AS
+SELECT subreddit_id, title FROM posts
+WHERE NOT placeholder AND title <> ''
+  AND (hashint8(id) & 65535)
+      < 65536 * 200000::bigint / (SELECT NULLIF(count(*), 0) FROM posts WHERE NOT placeholder)
+
+-- name: titles
+-- What was posted in which subreddit.
+SELECT subreddit_id, title FROM snapshot_titles
+
 -- name: group_by_sorting
 -- Groups by the ten million are counted twice as fast from sorted rows as in a hash table that goes to disk; the
 -- planner, which has no figures for rows of several tables, takes the latter.
@@ -49,8 +61,9 @@ FROM new_activity
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
 -- name: user_ids
--- The ids of users, packed, in the order of their names.
-SELECT string_agg(int4send(id), ''::bytea ORDER BY lower(name) COLLATE "C") FROM snapshot_users
+-- Users in the order of their names, packed: the id (4 bytes), and 4 bytes that are the same for the same name.
+SELECT string_agg(int4send(id) || decode(left(md5(lower(name)), 8), 'hex'), ''::bytea ORDER BY lower(name) COLLATE "C")
+FROM snapshot_users
 
 -- name: named_bots
 -- The users that are marked as bots.
@@ -69,23 +82,25 @@ ORDER BY asked.place
 
 -- name: previous_map
 -- Where the graph that is shown has these subreddits now.
-SELECT s.id, n.community_id, n.pos_x, n.pos_y
+SELECT s.id, n.community_id, n.country_id, n.town_id, n.pos_x, n.pos_y
 FROM snapshot_subreddits AS s
 JOIN graph_nodes AS n ON n.type = 'subreddit' AND lower(n.name) = lower(s.name)
 
 -- name: previous_fingerprint
--- What the graph that is shown was clustered from.
-SELECT fingerprint FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
+-- What the graph that is shown was clustered from, and the first id that no community had.
+SELECT fingerprint, next_community_id FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
 
 -- name: stage_placed_subreddits
 -- Where subreddits wait to become nodes; community -1 is none.
 CREATE TEMPORARY TABLE placed_subreddits
-    (id integer, val bigint, pos_x double precision, pos_y double precision, community_id integer)
+    (id integer, val bigint, pos_x double precision, pos_y double precision,
+     community_id integer, country_id integer, town_id integer)
 
 -- name: stage_placed_users
 -- Where users wait to become nodes; community -1 is none.
 CREATE TEMPORARY TABLE placed_users
-    (id integer, val bigint, pos_x double precision, pos_y double precision, community_id integer)
+    (id integer, val bigint, pos_x double precision, pos_y double precision,
+     community_id integer, country_id integer, town_id integer)
 
 -- name: stage_pairs
 -- Where related subreddits wait to become relationships and links.
@@ -108,20 +123,30 @@ COPY staged_pairs FROM STDIN (FORMAT binary)
 CREATE TEMPORARY TABLE new_communities AS SELECT * FROM graph_communities LIMIT 0
 
 -- name: add_communities
--- The communities of the new graph, numbered from 0.
-INSERT INTO new_communities (id, label, subreddits, users, pos_x, pos_y)
-SELECT place - 1, label, subreddits, users, pos_x, pos_y
-FROM unnest(%(labels)s::text[], %(subreddits)s::integer[], %(users)s::integer[],
+-- The communities of the new graph; terms are joined by spaces, parent -1 is none.
+INSERT INTO new_communities (id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
+SELECT id, level, NULLIF(parent_id, -1), label, string_to_array(terms, ' '), subreddits, users, pos_x, pos_y
+FROM unnest(%(ids)s::integer[], %(levels)s::integer[], %(parents)s::integer[], %(labels)s::text[],
+            %(terms)s::text[], %(subreddits)s::integer[], %(users)s::integer[],
             %(pos_x)s::double precision[], %(pos_y)s::double precision[])
-     WITH ORDINALITY AS c (label, subreddits, users, pos_x, pos_y, place)
+     AS c (id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
+
+-- name: stage_community_links
+-- The links between the communities of the new graph.
+CREATE TEMPORARY TABLE new_community_links AS SELECT * FROM graph_community_links LIMIT 0
+
+-- name: copy_community_links
+-- Links between communities.
+COPY new_community_links FROM STDIN (FORMAT binary)
 
 -- name: analyze_staged
 -- The planner must know how large the new graph is.
-ANALYZE new_activity, new_communities, placed_subreddits, placed_users, staged_pairs
+ANALYZE new_activity, new_communities, new_community_links, placed_subreddits, placed_users, staged_pairs
 
 -- name: lock_for_swap
 -- Nobody else writes the graph until this transaction ends; readers go on reading.
-LOCK TABLE user_subreddit_activity, subreddit_relationships, graph_communities, graph_nodes, graph_links
+LOCK TABLE user_subreddit_activity, subreddit_relationships, graph_communities, graph_community_links, graph_nodes,
+    graph_links
 IN SHARE ROW EXCLUSIVE MODE
 
 -- name: table_lock_holders
@@ -132,7 +157,8 @@ JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.relation IN ('user_subreddit_activity'::regclass, 'subreddit_relationships'::regclass,
-                     'graph_communities'::regclass, 'graph_nodes'::regclass, 'graph_links'::regclass)
+                     'graph_communities'::regclass, 'graph_community_links'::regclass,
+                     'graph_nodes'::regclass, 'graph_links'::regclass)
   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
 ORDER BY a.pid
 
@@ -166,8 +192,17 @@ CREATE TEMPORARY TABLE communities_changes ON COMMIT DROP AS
 SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
 FROM graph_communities AS old
 FULL JOIN new_communities AS new ON new.id = old.id
-WHERE (new.id, new.label, new.subreddits, new.users, new.pos_x, new.pos_y)
-      IS DISTINCT FROM (old.id, old.label, old.subreddits, old.users, old.pos_x, old.pos_y)
+WHERE (new.id, new.level, new.parent_id, new.label, new.terms, new.subreddits, new.users, new.pos_x, new.pos_y)
+      IS DISTINCT FROM
+      (old.id, old.level, old.parent_id, old.label, old.terms, old.subreddits, old.users, old.pos_x, old.pos_y)
+
+-- name: stage_community_links_changes
+-- How the links between communities differ from what is shown.
+CREATE TEMPORARY TABLE community_links_changes ON COMMIT DROP AS
+SELECT old.ctid AS place, new.source_id IS NULL AS gone, new.*
+FROM graph_community_links AS old
+FULL JOIN new_community_links AS new ON new.source_id = old.source_id AND new.target_id = old.target_id
+WHERE (new.links, new.weight) IS DISTINCT FROM (old.links, old.weight)
 
 -- name: stage_nodes_changes
 -- How nodes differ from what is shown; community -1 is none.
@@ -176,14 +211,19 @@ SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
 FROM graph_nodes AS old
 FULL JOIN (
     SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type,
-           p.pos_x, p.pos_y, NULLIF(p.community_id, -1) AS community_id
+           p.pos_x, p.pos_y, NULLIF(p.community_id, -1) AS community_id,
+           NULLIF(p.country_id, -1) AS country_id, NULLIF(p.town_id, -1) AS town_id
     FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
     UNION ALL
-    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, NULLIF(p.community_id, -1)
+    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y,
+           NULLIF(p.community_id, -1), NULLIF(p.country_id, -1), NULLIF(p.town_id, -1)
     FROM placed_users AS p JOIN snapshot_users AS u USING (id)
 ) AS new ON new.id = old.id
-WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, NULL, new.community_id)
-      IS DISTINCT FROM (old.id, old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z, old.community_id)
+WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, NULL,
+       new.community_id, new.country_id, new.town_id)
+      IS DISTINCT FROM
+      (old.id, old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z,
+       old.community_id, old.country_id, old.town_id)
 
 -- name: stage_links_changes
 -- How links differ from what is shown: each link once, the source first by text.
@@ -237,28 +277,42 @@ ORDER BY source, target
 -- name: update_communities
 -- Communities that are others now.
 UPDATE graph_communities AS old
-SET label = new.label, subreddits = new.subreddits, users = new.users, pos_x = new.pos_x, pos_y = new.pos_y
+SET level = new.level, parent_id = new.parent_id, label = new.label, terms = new.terms,
+    subreddits = new.subreddits, users = new.users, pos_x = new.pos_x, pos_y = new.pos_y
 FROM communities_changes AS new
 WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_communities
 -- Communities that are new.
-INSERT INTO graph_communities (id, label, subreddits, users, pos_x, pos_y)
-SELECT id, label, subreddits, users, pos_x, pos_y FROM communities_changes WHERE place IS NULL
+INSERT INTO graph_communities (id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
+SELECT id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y FROM communities_changes
+WHERE place IS NULL
 ORDER BY id
+
+-- name: update_community_links
+-- Links between communities that are others now.
+UPDATE graph_community_links AS old SET links = new.links, weight = new.weight
+FROM community_links_changes AS new
+WHERE old.ctid = new.place AND NOT new.gone
+
+-- name: insert_community_links
+-- Links between communities that are new.
+INSERT INTO graph_community_links (source_id, target_id, links, weight)
+SELECT source_id, target_id, links, weight FROM community_links_changes WHERE place IS NULL
+ORDER BY source_id, target_id
 
 -- name: update_nodes
 -- Nodes that are others now.
 UPDATE graph_nodes AS old
 SET name = new.name, val = new.val, type = new.type, pos_x = new.pos_x, pos_y = new.pos_y, pos_z = NULL,
-    community_id = new.community_id
+    community_id = new.community_id, country_id = new.country_id, town_id = new.town_id
 FROM nodes_changes AS new
 WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_nodes
 -- Nodes that are new.
-INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, community_id)
-SELECT id, name, val, type, pos_x, pos_y, community_id FROM nodes_changes WHERE place IS NULL
+INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, community_id, country_id, town_id)
+SELECT id, name, val, type, pos_x, pos_y, community_id, country_id, town_id FROM nodes_changes WHERE place IS NULL
 ORDER BY id COLLATE "C"
 
 -- name: update_links
@@ -287,7 +341,7 @@ RETURNING id, started_at
 -- Committed together with the graph.
 UPDATE precalc_runs
 SET status = 'completed', finished_at = clock_timestamp(), snapshot_at = %(snapshot_at)s,
-    fingerprint = %(fingerprint)s, figures = %(figures)s
+    fingerprint = %(fingerprint)s, next_community_id = %(next_community_id)s, figures = %(figures)s
 WHERE id = %(id)s
 
 -- name: add_figures

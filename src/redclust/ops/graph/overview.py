@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from redclust.db.session import Database
-from redclust.ops.graph.communities import CommunitySummary, biggest
+from redclust.ops.graph.communities import CommunitySummary, biggest, counts
 from redclust.ops.graph.snapshot import snapshot, value
 from redclust.report import Report
 from redclust.sql import query
@@ -25,7 +25,8 @@ class LinkCount:
 class ShowReport(Report):
     """The graph at a glance; ``as_of_at`` is the moment whose data it shows.
 
-    Both times are None where no precalc is on record, as after a graph was cleared by hand.
+    ``communities`` are those of the first level. Both times are None where no precalc is on record, as
+    after a graph was cleared by hand.
     """
 
     verb: ClassVar[str] = "graph.show"
@@ -37,6 +38,7 @@ class ShowReport(Report):
     subreddits_in_no_community: int
     links: tuple[LinkCount, ...]
     communities: int
+    communities_by_level: tuple[int, ...]
     biggest_communities: tuple[CommunitySummary, ...]
 
     @property
@@ -52,6 +54,7 @@ def show(database: Database) -> ShowReport:
         links = connection.execute(query("graph", "count_links")).fetchall()
         subreddits, outside = nodes.get("subreddit", (0, 0))
         users, _ = nodes.get("user", (0, 0))
+        by_level = counts(connection)
         return ShowReport(
             computed_at=run[0] if nodes else None,
             as_of_at=run[1] if nodes else None,
@@ -60,6 +63,7 @@ def show(database: Database) -> ShowReport:
             users=users,
             subreddits_in_no_community=outside,
             links=tuple(LinkCount(*row) for row in sorted(links)),
-            communities=value(connection, "count_communities"),
+            communities=by_level[0],
+            communities_by_level=by_level,
             biggest_communities=biggest(connection, COMMUNITIES_SHOWN),
         )

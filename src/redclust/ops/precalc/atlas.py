@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from redclust import __version__
-from redclust.graph.labels import community_labels
+from redclust.graph.identity import Before, keep_ids
 from redclust.graph.overlap import shared_users
 from redclust.graph.weights import lift_bound
 from redclust.graph.worker import run_in_worker
@@ -47,28 +47,24 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where subreddits are: ``community`` (s,), -1 for none, numbered from 0; ``position`` (s, 2)."""
+    """Where subreddits are.
 
-    community: Int32Array
+    Shapes:
+        levels: (LEVELS, s), the id of the community at each level, -1 for none; position: (s, 2).
+
+    ``next_id`` is above every id that a community ever had.
+    """
+
+    levels: Int32Array
     position: FloatArray
+    next_id: int
 
-
-@dataclass(frozen=True, slots=True)
-class UserPlaces:
-    """Where users are: at their subreddits, and in the community they are most active in (-1: in none)."""
-
-    community: Int32Array
-    position: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class CommunityTable:
-    """One entry a community: its leading subreddits, its sizes, and the middle of its subreddits."""
-
-    labels: tuple[str, ...]
-    subreddits: Int64Array
-    users: Int64Array
-    centre: FloatArray
+    def digest(self) -> str:
+        """The same for the same places, to the bit."""
+        digest = hashlib.sha256(str(self.next_id).encode())
+        for array in (self.levels, self.position):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def minimum_shared_users(named: int | None, memberships: int) -> int:
@@ -101,78 +97,46 @@ def fingerprint(people: People, pairs: Pairs, seed: int) -> str:
 
 
 def find_communities(
-    n: int, pairs: Pairs, *, seed: int, previous: Int32Array | None, progress: Callable[[float], None]
+    n: int, pairs: Pairs, *, seed: int, before: Before | None, progress: Callable[[float], None]
 ) -> Communities:
-    """Communities of all close pairs, from the previous ones on if there are any; in a worker process."""
+    """Communities of all close pairs, from those before on if there are any; in a worker process."""
     from redclust.graph.communities import detect
 
-    return run_in_worker(detect, n, *_edges(pairs), seed=seed, previous=previous, progress=progress)
+    previous = before.levels if before else None
+    return run_in_worker(detect, n, *edges(pairs), seed=seed, previous=previous, progress=progress)
 
 
 def place_subreddits(
-    n: int, pairs: Pairs, communities: Communities, *, seed: int, progress: Callable[[float], None]
+    n: int,
+    pairs: Pairs,
+    communities: Communities,
+    *,
+    seed: int,
+    before: Before | None,
+    next_id: int,
+    progress: Callable[[float], None],
 ) -> Places:
-    """The map of the subreddits; in a worker process."""
+    """The map of the subreddits, each community under the id it had before; in a worker process."""
     from redclust.graph.layout import place
 
-    position = run_in_worker(place, n, *_edges(pairs), communities, seed=seed, progress=progress)
-    return Places(communities.levels[0], _rounded(position))
-
-
-def modularity_of(pairs: Pairs, community: Int32Array) -> float:
-    """Weighted modularity over the close pairs; 0 without any."""
-    from redclust.graph.communities import modularity
-
-    source, target, weight = _edges(pairs)
-    return modularity(community, source, target, weight)
-
-
-def place_users(people: People, places: Places) -> UserPlaces:
-    """Users at the middle of their subreddits, by activity; linear but for one sort of the memberships."""
-    from redclust.graph.layout import user_positions
-
-    n_users = len(people.user_ids)
-    position = user_positions(people.users, people.subreddits, people.activity, places.position, n_users)
-    n_communities = int(places.community.max(initial=-1)) + 1
-    community = np.full(n_users, -1, np.int32)
-    member = np.flatnonzero(places.community[people.subreddits] >= 0)
-    if len(member):
-        key = people.users[member].astype(np.int64) * n_communities
-        key += places.community[people.subreddits[member]]
-        order = np.argsort(key, kind="stable")
-        key = key[order]
-        first = np.flatnonzero(np.diff(key, prepend=-1))
-        activity = np.add.reduceat(people.activity[member[order]], first)
-        user, of = np.divmod(key[first], n_communities)
-        order = np.lexsort((of, -activity, user))
-        order = order[np.flatnonzero(np.diff(user[order], prepend=-1))]
-        community[user[order]] = of[order]
-    return UserPlaces(community, _rounded(position))
-
-
-def describe_communities(people: People, pairs: Pairs, places: Places, users: UserPlaces) -> CommunityTable:
-    """Names and sizes of the communities, in their order."""
-    n = len(people.subreddit_ids)
-    member = places.community >= 0
-    of = places.community[member]
-    n_communities = int(places.community.max(initial=-1)) + 1
-    subreddits = np.bincount(of, minlength=n_communities)
-    summed = [np.bincount(of, places.position[member, axis], n_communities) for axis in (0, 1)]
-    labels = community_labels(
-        n, *_edges(pairs), places.community, people.subreddit_names, size=people.people.astype(np.float64)
+    position = run_in_worker(
+        place, n, *edges(pairs), communities, seed=seed, before=before, progress=progress
     )
-    return CommunityTable(
-        tuple(", ".join(names) for names in labels),
-        subreddits,
-        np.bincount(users.community[users.community >= 0], minlength=n_communities),
-        _rounded(np.stack(summed, axis=1) / np.maximum(subreddits, 1)[:, None]),
-    )
+    levels = communities.levels.copy()
+    for level, found in enumerate(communities.levels):
+        previous = before.levels[level] if before else np.full(n, -1, np.int32)
+        ids = keep_ids(found, previous, next_id)
+        next_id = max(next_id, int(ids.max(initial=-1)) + 1)
+        levels[level] = np.where(found >= 0, np.append(ids, -1)[found], -1)
+    return Places(levels, rounded(position), next_id)
 
 
-def _edges(pairs: Pairs) -> tuple[Int32Array, Int32Array, FloatArray]:
+def edges(pairs: Pairs) -> tuple[Int32Array, Int32Array, FloatArray]:
+    """The close pairs: what is clustered, drawn and named on."""
     return pairs.source[pairs.close], pairs.target[pairs.close], pairs.weight[pairs.close]
 
 
-def _rounded(position: FloatArray) -> FloatArray:
+def rounded(position: FloatArray) -> FloatArray:
+    """Positions as they are stored."""
     # Adding 0 makes a negative zero a plain one, which Postgres holds equal to it and numpy's bytes do not.
     return np.round(position, _DECIMALS) + 0.0

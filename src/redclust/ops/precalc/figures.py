@@ -40,6 +40,7 @@ class Times:
     reading_s: float = 0.0
     overlap_s: float = 0.0
     communities_s: float = 0.0
+    naming_s: float = 0.0
     layout_s: float = 0.0
     staging_s: float = 0.0
     swap_s: float = 0.0
@@ -55,7 +56,8 @@ class Figures:
 
     ``swap_exclusive`` tells that no transaction stood between two looks at the graph when it changed;
     otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
-    new one. ``kept_communities`` tells that nothing to cluster had changed.
+    new one. ``communities`` and ``modularity`` are of the first level; ``kept_communities`` tells that
+    nothing to cluster had changed.
     """
 
     activity_rows: int = 0
@@ -67,7 +69,10 @@ class Figures:
     links: int = 0
     relationships: int = 0
     communities: int = 0
+    communities_by_level: tuple[int, ...] = ()
+    community_links: int = 0
     modularity: float = 0.0
+    modularity_by_level: tuple[float, ...] = ()
     kept_communities: bool = False
     bots: Bots = field(default_factory=Bots)
     changes: tuple[TableChange, ...] = ()

@@ -45,10 +45,21 @@ def begin(connection: Connection, settings: dict[str, Any]) -> tuple[int, list[t
 
 
 def complete(
-    connection: Connection, run_id: int, snapshot_at: datetime, fingerprint: str, figures: Figures
+    connection: Connection,
+    run_id: int,
+    snapshot_at: datetime,
+    fingerprint: str,
+    next_community_id: int,
+    figures: Figures,
 ) -> None:
     """For the transaction that swaps the graph in."""
-    values = {"id": run_id, "snapshot_at": snapshot_at, "fingerprint": fingerprint, "figures": _json(figures)}
+    values = {
+        "id": run_id,
+        "snapshot_at": snapshot_at,
+        "fingerprint": fingerprint,
+        "next_community_id": next_community_id,
+        "figures": _json(figures),
+    }
     connection.execute(query("precalc", "complete_run"), values)
 
 

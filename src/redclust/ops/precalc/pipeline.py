@@ -15,7 +15,7 @@ from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import atlas, history, previous, snapshot, staging
+from redclust.ops.precalc import atlas, history, previous, regions, snapshot, staging
 from redclust.ops.precalc.atlas import Pairs, Places
 from redclust.ops.precalc.figures import Bots, Figures, TableChange
 from redclust.ops.precalc.snapshot import People
@@ -135,8 +135,11 @@ class _Run:
         fingerprint = atlas.fingerprint(people, pairs, self.settings.seed)
         places, kept = self._places(people, pairs, fingerprint)
         with self.steps.step("layout_s", "placing users"):
-            user_places = atlas.place_users(people, places)
-            communities = atlas.describe_communities(people, pairs, places, user_places)
+            user_places = regions.place_users(people, places)
+        with self.steps.step("naming_s", "naming communities"):
+            titles = snapshot.titles(self.connection, people)
+            communities = regions.describe(people, pairs, places, user_places, titles)
+            links_between = regions.links_between(pairs, places)
         with self.steps.rows("staging_s", "staging the new graph") as task:
             staging.stage(
                 self.connection,
@@ -145,38 +148,45 @@ class _Run:
                 places,
                 user_places,
                 communities,
+                links_between,
                 node_block_rows=self.settings.node_batch_size,
                 link_block_rows=self.settings.link_batch_size,
                 task=task,
             )
+        modularity = regions.modularity(pairs, places)
         figures = replace(
             figures,
             links=len(pairs.source) + figures.memberships,
             relationships=2 * len(pairs.source),
-            communities=len(communities.labels),
-            modularity=round(atlas.modularity_of(pairs, places.community), 6),
+            communities=len(communities[0].ids),
+            communities_by_level=tuple(len(table.ids) for table in communities),
+            community_links=len(links_between.source),
+            modularity=modularity[0],
+            modularity_by_level=modularity,
             kept_communities=kept,
         )
-        return self._swap(at, fingerprint, figures)
+        return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures)
 
     def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
         """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
-        before = None if self.clear else previous.read(self.connection, people)
-        kept = before.places(fingerprint) if before else None
+        shown = None if self.clear else previous.read(self.connection, people)
+        kept = shown.places(fingerprint) if shown else None
         if kept:
             return kept, True
         n, seed = len(people.subreddit_ids), self.settings.seed
+        before, next_id = (shown.before, shown.next_id) if shown else (None, 0)
         with self.steps.step("communities_s", "finding communities") as task:
-            found = atlas.find_communities(
-                n, pairs, seed=seed, previous=before.seed() if before else None, progress=as_seconds(task)
-            )
+            found = atlas.find_communities(n, pairs, seed=seed, before=before, progress=as_seconds(task))
         with self.steps.step("layout_s", "placing subreddits") as task:
-            return atlas.place_subreddits(n, pairs, found, seed=seed, progress=as_seconds(task)), False
+            places = atlas.place_subreddits(
+                n, pairs, found, seed=seed, before=before, next_id=next_id, progress=as_seconds(task)
+            )
+        return places, False
 
-    def _swap(self, at: datetime, fingerprint: str, figures: Figures) -> Figures:
+    def _swap(self, at: datetime, fingerprint: str, next_id: int, figures: Figures) -> Figures:
         def record(changes: tuple[TableChange, ...]) -> None:
             known = replace(figures, changes=changes, times=self.steps.times)
-            history.complete(self.connection, self.run_id, at, fingerprint, known)
+            history.complete(self.connection, self.run_id, at, fingerprint, next_id, known)
 
         with (
             self.steps.step("swap_s", "swapping the graph in") as task,
@@ -196,7 +206,8 @@ class _Run:
                 rows={
                     "activity": figures.activity_rows,
                     "relationships": figures.relationships,
-                    "communities": figures.communities,
+                    "communities": sum(figures.communities_by_level),
+                    "community_links": figures.community_links,
                     "nodes": figures.subreddit_nodes + figures.user_nodes,
                     "links": figures.links,
                 },

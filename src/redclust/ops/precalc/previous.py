@@ -7,46 +7,39 @@ from dataclasses import dataclass
 import numpy as np
 
 from redclust.db.connect import Connection
-from redclust.ops.precalc.atlas import FloatArray, Int32Array, Places
+from redclust.graph.identity import Before
+from redclust.ops.precalc.atlas import Places
 from redclust.ops.precalc.snapshot import People
 from redclust.sql import query
+
+_NOT_ON_IT = (None, None, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """Where today's subreddits are on the map that is shown, found by name.
-
-    Shapes:
-        community: (s,), -1 for a subreddit that is new or in none; position: (s, 2), NaN for a new one.
-    """
+    """Where today's subreddits are on the map that is shown, by name; ``fingerprint`` tells its making."""
 
     fingerprint: str | None
-    community: Int32Array
-    position: FloatArray
+    before: Before
+    next_id: int
 
     def places(self, fingerprint: str) -> Places | None:
-        """The whole of it, if it was made from the same and is still complete; else None."""
-        numbered = np.unique(self.community[self.community >= 0])
-        complete = not bool(np.isnan(self.position).any()) and len(numbered) == int(
-            self.community.max(initial=-1) + 1
-        )
-        return Places(self.community, self.position) if complete and fingerprint == self.fingerprint else None
-
-    def seed(self) -> Int32Array | None:
-        """The communities to start from; None where there are none."""
-        return self.community if bool((self.community >= 0).any()) else None
+        """The whole of it, if it was made from the same and nobody has changed it since; else None."""
+        places = Places(self.before.levels, self.before.position, self.next_id)
+        return places if self.fingerprint == f"{fingerprint} {places.digest()}" else None
 
 
-def read(connection: Connection, people: People) -> Previous:
-    """Fetch it; one row a subreddit."""
-    n = len(people.subreddit_ids)
-    community = np.full(n, -1, np.int32)
-    position = np.full((n, 2), np.nan)
-    place_of = {subreddit_id: place for place, subreddit_id in enumerate(people.subreddit_ids.tolist())}
-    for subreddit_id, community_id, pos_x, pos_y in connection.execute(query("precalc", "previous_map")):
-        place = place_of.get(subreddit_id)
-        if place is not None:
-            community[place] = -1 if community_id is None else community_id
-            position[place] = np.nan if pos_x is None else pos_x, np.nan if pos_y is None else pos_y
+def read(connection: Connection, people: People) -> Previous | None:
+    """Fetch it, one row a subreddit; None where there is none, also after it was cleared by hand."""
     row = connection.execute(query("precalc", "previous_fingerprint")).fetchone()
-    return Previous(row[0] if row else None, community, position)
+    rows = {row[0]: row[1:] for row in connection.execute(query("precalc", "previous_map"))}
+    if row is None or not rows:
+        return None
+    of_ours = [rows.get(i, _NOT_ON_IT) for i in people.subreddit_ids.tolist()]
+    levels = [[-1 if one is None else one for one in some[:3]] for some in of_ours]
+    position = [[np.nan if one is None else one for one in some[3:]] for some in of_ours]
+    before = Before(
+        np.array(position, np.float64).reshape(-1, 2),
+        np.ascontiguousarray(np.array(levels, np.int32).reshape(-1, 3).T),
+    )
+    return Previous(row[0], before, row[1])

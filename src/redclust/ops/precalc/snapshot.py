@@ -18,6 +18,7 @@ Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+_PACKED_USER = np.dtype([("id", ">i4"), ("key", ">u4")])
 _PACKED = np.dtype([("user", ">i4"), ("subreddit", ">i4"), ("count", ">i8")])
 
 
@@ -29,12 +30,13 @@ class Snapshot:
     user and subreddit, each pair once. ``dangling_rows`` named a user or a subreddit that is not there.
 
     Shapes:
-        user_ids, marked_as_bot: (u,); subreddit_ids, subreddit_names: (s,);
-        users, subreddits, activity: (m,).
+        user_ids, marked_as_bot: (u,), and user_keys, which follow from the names; subreddit_ids,
+        subreddit_names: (s,); users, subreddits, activity: (m,).
     """
 
     at: datetime
     user_ids: Int32Array
+    user_keys: npt.NDArray[np.uint32]
     marked_as_bot: BoolArray
     subreddit_ids: Int32Array
     subreddit_names: tuple[str, ...]
@@ -49,13 +51,14 @@ class People:
     """A snapshot without bots and without the subreddits that only they were in, numbered anew.
 
     Shapes:
-        user_ids, total: (u,), the latter a user's whole activity;
+        user_ids, user_keys, total: (u,), the latter a user's whole activity;
         subreddit_ids, subreddit_names, people: (s,), the latter the distinct users of a subreddit;
         users, subreddits, activity: (m,), as in :class:`Snapshot`;
         left_out_ids: the bots by descending activity, ``marked`` of them marked as such.
     """
 
     user_ids: Int32Array
+    user_keys: npt.NDArray[np.uint32]
     total: Int64Array
     subreddit_ids: Int32Array
     subreddit_names: tuple[str, ...]
@@ -77,10 +80,11 @@ def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
     with connection.transaction():
         at = _row(connection, "transaction_began_at")[0]
         connection.execute(query("precalc", "group_by_sorting"))
-        for name in ("stage_activity", "stage_users", "stage_subreddits"):
+        for name in ("stage_activity", "stage_users", "stage_subreddits", "stage_titles"):
             connection.execute(query("precalc", name))
     connection.isolation_level = None
-    user_ids = np.frombuffer(_packed(connection, "user_ids"), ">i4").astype(np.int32)
+    user_rows = np.frombuffer(_packed(connection, "user_ids"), _PACKED_USER)
+    user_ids = user_rows["id"].astype(np.int32)
     marked = [row[0] for row in connection.execute(query("precalc", "named_bots"))]
     names = connection.execute(query("precalc", "subreddit_names")).fetchall()
     subreddit_ids = np.array([row[0] for row in names], np.int32)
@@ -92,6 +96,7 @@ def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
     return Snapshot(
         at=at,
         user_ids=user_ids,
+        user_keys=user_rows["key"].astype(np.uint32),
         marked_as_bot=np.isin(user_ids, np.array(marked, np.int32)),
         subreddit_ids=subreddit_ids,
         subreddit_names=tuple(row[1] for row in names),
@@ -117,6 +122,7 @@ def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
     bots = bots[np.argsort(-total[bots], kind="stable")]
     return People(
         user_ids=snapshot.user_ids[person],
+        user_keys=snapshot.user_keys[person],
         total=total[person],
         subreddit_ids=snapshot.subreddit_ids[alive],
         subreddit_names=tuple(snapshot.subreddit_names[i] for i in np.flatnonzero(alive)),
@@ -127,6 +133,14 @@ def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
         left_out_ids=snapshot.user_ids[bots],
         marked=int(np.count_nonzero(active & snapshot.marked_as_bot)),
     )
+
+
+def titles(connection: Connection, people: People) -> tuple[Int32Array, list[str]]:
+    """Titles of posts of the snapshot, of 200,000 at most, and the subreddit of each; -1 for one left out."""
+    rows = connection.execute(query("precalc", "titles")).fetchall()
+    ids = np.array([row[0] for row in rows], np.int32)
+    place, known = _places(ids, people.subreddit_ids)
+    return np.where(known, place, np.int32(-1)).astype(np.int32), [row[1] for row in rows]
 
 
 def names_of(connection: Connection, user_ids: Int32Array) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from redclust.db import binary_copy
 from redclust.db.connect import Connection
-from redclust.ops.precalc.atlas import CommunityTable, Pairs, Places, UserPlaces
+from redclust.ops.precalc.atlas import Pairs, Places
+from redclust.ops.precalc.regions import CommunityLinks, CommunityTable, UserPlaces
 from redclust.ops.precalc.snapshot import People
 from redclust.report import Task
 from redclust.sql import query
@@ -21,7 +23,8 @@ def stage(
     pairs: Pairs,
     places: Places,
     user_places: UserPlaces,
-    communities: CommunityTable,
+    communities: Sequence[CommunityTable],
+    community_links: CommunityLinks,
     *,
     node_block_rows: int,
     link_block_rows: int,
@@ -32,7 +35,13 @@ def stage(
     Linear; blocks bound what is held twice.
     """
     task.total(len(people.subreddit_ids) + len(people.user_ids) + len(pairs.source))
-    for name in ("stage_placed_subreddits", "stage_placed_users", "stage_pairs", "stage_communities"):
+    for name in (
+        "stage_placed_subreddits",
+        "stage_placed_users",
+        "stage_pairs",
+        "stage_communities",
+        "stage_community_links",
+    ):
         connection.execute(query("precalc", name))
     subreddits = (people.subreddit_ids, people.people.astype(np.int64), *_place(places))
     _copy(connection, "copy_placed_subreddits", subreddits, node_block_rows, task.advance)
@@ -41,16 +50,10 @@ def stage(
     ids = people.subreddit_ids
     related = (ids[pairs.source], ids[pairs.target], pairs.shared, pairs.weight)
     _copy(connection, "copy_pairs", related, link_block_rows, task.advance)
-    connection.execute(
-        query("precalc", "add_communities"),
-        {
-            "labels": list(communities.labels),
-            "subreddits": communities.subreddits.tolist(),
-            "users": communities.users.tolist(),
-            "pos_x": communities.centre[:, 0].tolist(),
-            "pos_y": communities.centre[:, 1].tolist(),
-        },
-    )
+    for table in communities:
+        connection.execute(query("precalc", "add_communities"), _rows(table))
+    between = (community_links.source, community_links.target, community_links.links, community_links.weight)
+    _copy(connection, "copy_community_links", between, link_block_rows, lambda _: None)
     connection.execute(query("precalc", "analyze_staged"))
 
 
@@ -73,4 +76,18 @@ def _copy(
 
 
 def _place(places: Places | UserPlaces) -> tuple[npt.NDArray[np.generic], ...]:
-    return places.position[:, 0], places.position[:, 1], places.community
+    return places.position[:, 0], places.position[:, 1], *places.levels
+
+
+def _rows(table: CommunityTable) -> dict[str, list[Any]]:
+    return {
+        "ids": table.ids.tolist(),
+        "levels": [table.level] * len(table.ids),
+        "parents": table.parents.tolist(),
+        "labels": list(table.labels),
+        "terms": [" ".join(terms) for terms in table.terms],
+        "subreddits": table.subreddits.tolist(),
+        "users": table.users.tolist(),
+        "pos_x": table.centre[:, 0].tolist(),
+        "pos_y": table.centre[:, 1].tolist(),
+    }

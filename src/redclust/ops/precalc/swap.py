@@ -23,6 +23,7 @@ TABLES: Mapping[str, str] = {
     "activity": "user_subreddit_activity",
     "relationships": "subreddit_relationships",
     "communities": "graph_communities",
+    "community_links": "graph_community_links",
     "nodes": "graph_nodes",
     "links": "graph_links",
 }
