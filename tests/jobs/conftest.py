@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from worker_process import PAGES_TABLE, QUICK, WorkerProcess
 
 from redclust.config import QueueSettings
 from redclust.db.connect import Connection
@@ -41,3 +42,20 @@ def make_worker(database: Database, said: list[str]) -> Iterator[Callable[..., W
 @pytest.fixture
 def worker(make_worker: Callable[..., Worker]) -> Worker:
     return make_worker()
+
+
+@pytest.fixture
+def start(database: Database, connection: Connection) -> Iterator[Callable[..., WorkerProcess]]:
+    """``start(plan, lease_s=…)``: a worker in a process of its own, ready; killed with the test."""
+    connection.execute(PAGES_TABLE)
+    started: list[WorkerProcess] = []
+
+    def begin(plan: dict[str, Any] | None = None, **settings: Any) -> WorkerProcess:
+        worker = WorkerProcess(database.target.url(), {**QUICK, **settings}, plan or {})
+        started.append(worker)
+        worker.wait_for("ready")
+        return worker
+
+    yield begin
+    for worker in started:
+        worker.end()

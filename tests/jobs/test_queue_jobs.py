@@ -66,6 +66,8 @@ def test_higher_priority_is_first_and_of_equals_the_longest_waiting(
         queue.enqueue(connection, [name], priority=priority)
     run(connection, "UPDATE crawl_jobs SET run_at = now() - interval '1 minute' WHERE subreddit_name = 'b'")
     assert names_in_turn(worker) == ["c", "d", "f", "b", "a", "e", "g"]
+    queue.enqueue(connection, ["z", "y", "x"])
+    assert names_in_turn(worker) == ["z", "y", "x"]
 
 
 def test_waiting_lifts_a_job_by_so_many_levels_and_never_to_urgent(

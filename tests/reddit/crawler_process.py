@@ -1,12 +1,11 @@
-"""One crawler in a process of its own: asks for one page again and again until it is told to end.
+"""Crawlers, each a process of its own, that ask for one page again and again until standard input ends.
 
-``python crawler_process.py CONNINFO SETTINGS_JSON NAME``. Writes ``ready`` when it has its client, goes on at
-a line of standard input, and ends when standard input does. Each failure is a line.
+``python crawler_process.py COUNT CONNINFO SETTINGS_JSON NAME``. Each failure is a line on standard output.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import threading
 
@@ -15,37 +14,37 @@ from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
 from redclust.errors import RedditRefused
-from redclust.reddit.budget import Lane
 from redclust.reddit.client import Client
 from redclust.reddit.failures import Interrupted
 
 
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    conninfo, told, name = sys.argv[1:4]
-    options = json.loads(told)
-    lane = Lane(options.pop("lane", "crawl"))
-    settings = RedditSettings.model_validate(options)
+def crawl(conninfo: str, settings: RedditSettings, name: str) -> None:
     database = Database(
         Connector(Target(conninfo, embedded=False, source="test"), DatabaseSettings(), "test")
     )
     ended = threading.Event()
-    with Client(settings, database, lane=lane, interrupt=ended) as client:
-        say("ready")
-        sys.stdin.readline()
-        threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+    threading.Thread(target=lambda: (os.read(0, 1), ended.set()), daemon=True).start()
+    with Client(settings, database, interrupt=ended) as client:
         while not ended.is_set():
             try:
                 client.about(name)
             except Interrupted:
                 break
             except RedditRefused as error:
-                say(f"{type(error).__name__}: {error}")
+                os.write(1, f"{type(error).__name__}: {error}\n".encode())
+
+
+def main() -> None:
+    count, conninfo, told, name = sys.argv[1:5]
+    settings = RedditSettings.model_validate_json(told)
+    # Forked when everything is imported: eight times would cost more than the rest of the test.
+    children = [os.fork() for _ in range(int(count)) if os.getpid() == parent]
+    if os.getpid() != parent:
+        crawl(conninfo, settings, name)
+        return
+    sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 
 
 if __name__ == "__main__":
+    parent = os.getpid()
     main()

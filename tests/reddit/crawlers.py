@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redclust.config import RedditSettings
 from redclust.db.session import Database
+from redclust.reddit.client import Client
 from redclust.rehearsal.ledger import Request
 from redclust.rehearsal.oauth import CLIENT_ID, CLIENT_SECRET
 from redclust.rehearsal.server import Rehearsal
@@ -28,59 +31,42 @@ def reddit_settings(rehearsal: Rehearsal, **changed: object) -> RedditSettings:
         "user_agent": USER_AGENT,
         "oauth_url": rehearsal.url,
         "reddit_url": rehearsal.url,
-        "timeout_s": 2,
+        "timeout_s": 1,
     }
     return RedditSettings.model_validate({**told, **changed})
 
 
 @contextmanager
 def crawling(
-    count: int, settings: RedditSettings, database: Database, name: str, **options: object
-) -> Generator[list[subprocess.Popen[str]]]:
-    """``count`` processes that ask for a subreddit without a pause; all have begun when the block does."""
-    told = settings.model_dump(mode="json")
+    count: int, settings: RedditSettings, database: Database, name: str
+) -> Generator[subprocess.Popen[str]]:
+    """``count`` processes that ask for a subreddit without a pause; what they have to say is in ``stdout``.
+
+    What Reddit grants is known by then: a first client has asked.
+    """
+    with Client(settings, database) as first:
+        first.about(name)
     secret = settings.client_secret
-    told |= {"client_secret": secret.get_secret_value() if secret else None, **options}
-    argv = [sys.executable, str(Path(__file__).with_name("crawler_process.py"))]
-    processes = [
-        subprocess.Popen(
-            [*argv, database.target.conninfo, json.dumps(told), name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(count)
-    ]
+    told = settings.model_dump(mode="json") | {"client_secret": secret.get_secret_value() if secret else None}
+    script = Path(__file__).with_name("crawler_process.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(count), database.target.conninfo, json.dumps(told), name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
     try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        yield processes
+        yield process
     finally:
-        for process in processes:
-            process.stdin.close()  # type: ignore[union-attr]
-        for process in processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def outputs(processes: Sequence[subprocess.Popen[str]]) -> list[str]:
-    """What ended processes said: failures, and what went to standard error."""
-    return [
-        line
-        for process in processes
-        for stream in (process.stdout, process.stderr)
-        if stream is not None
-        for line in stream.read().splitlines()
-    ]
+        process.stdin.close()
+        try:
+            process.wait(30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def most_in_a_window(times_s: Sequence[float], window_s: float) -> int:

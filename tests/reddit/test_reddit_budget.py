@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from crawlers import PLENTY, crawling, most_in_a_window, outputs, received_s, reddit_settings
+from crawlers import PLENTY
 
 from harness import wait_until
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.reddit.budget import Budget, Lane
-from redclust.reddit.client import Client
 from redclust.reddit.failures import BudgetSpent, Interrupted
 from redclust.reddit.headers import RateHeaders
-from redclust.rehearsal import ledger
-from redclust.rehearsal.server import serve
-from redclust.rehearsal.world import World
 
 NAME = "an-id"
 
@@ -58,35 +52,6 @@ def pace_s(budget: Budget, connection: Connection) -> float:
     ).fetchone()
     assert row is not None
     return row[0]
-
-
-def test_eight_crawlers_keep_one_budget(world: World, database: Database) -> None:
-    """Reddit's minute in six seconds: 100 requests in any 6 s are granted, 95 are used."""
-    window_s, granted, seconds = 6.0, 100, 7.0
-    per_600_s = int(granted * 600 / window_s)
-    with serve(world, budget=ledger.Budget(requests=per_600_s)) as served:
-        name = served.site.places[0].name
-        settings = reddit_settings(served)
-        with Client(settings, database) as first:
-            first.about(name)
-        before = len(served.requests())
-        with crawling(8, settings, database, name) as processes:
-            wait_until(lambda: len({r.token for r in served.requests(before) if r.token}) == 8, "all began")
-            since = served.requests()[-1].number
-            begun_s = time.monotonic()
-            time.sleep(seconds)
-            ended_s = time.monotonic()
-        requests = [r for r in served.requests(since) if begun_s <= r.received_s < ended_s]
-        everything = served.requests()
-    assert outputs(processes) == []
-    assert most_in_a_window(received_s(everything), window_s) <= granted
-    used_ratio = len(requests) / (0.95 * granted * (ended_s - begun_s) / window_s)
-    assert used_ratio >= 0.95
-    shares = Counter(request.token for request in requests)
-    assert len(shares) == 8
-    assert min(shares.values()) >= len(requests) / 8 / 2, shares
-    told = f"{len(requests)} requests, {used_ratio:.1%} of the budget, shares {sorted(shares.values())}"
-    sys.stdout.write(told + "\n")
 
 
 def test_the_pace_without_headers_is_95_a_minute(

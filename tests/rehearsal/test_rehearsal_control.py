@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness import wait_until
 from redclust.rehearsal.ledger import Budget
 from redclust.rehearsal.oauth import CLIENT_ID, Clients
-from redclust.rehearsal.server import Rehearsal
+from redclust.rehearsal.server import Rehearsal, serve
 from redclust.rehearsal.world import World
 
 Rehearse = Callable[..., Rehearsal]
@@ -155,3 +156,18 @@ def test_requests_come_in_pieces_and_together(rehearse: Rehearse) -> None:
             received += piece
     assert received.count(b"HTTP/1.1 200") == 2
     assert received.count(b"HTTP/1.1 401") == 1
+
+
+def test_a_rehearsal_ends_without_the_others_and_whatever_waits(small_world: World) -> None:
+    with ThreadPoolExecutor(1) as pool, serve(small_world) as other, requests.Session() as session:
+        assert session.get(f"{other.url}/rehearsal", timeout=5).ok
+        with serve(small_world, weather=["timeout"]) as ending:
+            waiting = pool.submit(requests.get, f"{ending.url}/r/x/about", timeout=20)
+            wait_until(lambda: bool(ending.requests()), "a request that waits")
+            with pytest.raises(OSError, match="in use"), serve(small_world, port=ending.port):
+                pass
+            assert not waiting.done()
+        with pytest.raises(requests.ConnectionError):
+            waiting.result(timeout=5)
+        assert ending.requests()[0].status == 0
+        assert session.get(f"{other.url}/rehearsal", timeout=5).ok

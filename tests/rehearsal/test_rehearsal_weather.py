@@ -284,6 +284,12 @@ def test_every_kind_is_tested() -> None:
     assert set(KINDS) <= named | beside | headers | after
 
 
+def test_the_runbook_says_what_each_kind_does(pytestconfig: pytest.Config) -> None:
+    runbook = (pytestconfig.rootpath / "docs" / "runbook.md").read_text()
+    rows = "".join(f"| `{kind}` | {what.meaning} |\n" for kind, what in KINDS.items())
+    assert rows in runbook
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from redclust import __version__
-from redclust.cli import benchmark, config, crawl, db, demo, graph, import_, integrity, precalc, vacuum
+from redclust.cli import (
+    backup,
+    benchmark,
+    config,
+    crawl,
+    db,
+    demo,
+    graph,
+    import_,
+    integrity,
+    precalc,
+    rehearse,
+    vacuum,
+)
 from redclust.cli.runtime import Runtime
 from redclust.errors import exit_code_table
 
@@ -24,10 +37,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.command)
+app.command("rehearse", epilog=rehearse.WEATHER)(rehearse.command)
 app.command("import")(import_.command)
 app.add_typer(crawl.app, name="crawl")
 app.add_typer(precalc.app, name="precalc")
 app.add_typer(graph.app, name="graph")
+app.add_typer(backup.app, name="backup")
 app.add_typer(integrity.app, name="integrity")
 app.command("vacuum")(vacuum.command)
 app.add_typer(benchmark.app, name="benchmark")

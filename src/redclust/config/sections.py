@@ -175,6 +175,8 @@ class RedditSettings(_Section):
             return None
         if not re.fullmatch(r"[ -~]{12,200}", value) or not re.search(r"\bu/[A-Za-z0-9_-]{3,20}\b", value):
             raise ValueError(f"Reddit asks for a text like {USER_AGENT_EXAMPLE!r}")
+        if "YOUR_NAME" in value:
+            raise ValueError("put your own name there: Reddit wants to know who asks")
         if value.lower().startswith("mozilla"):
             raise ValueError("Reddit forbids to pass for a browser")
         return value

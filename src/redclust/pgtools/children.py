@@ -36,6 +36,18 @@ class Child:
     def pid(self) -> int:
         return self.process.pid
 
+    def feed(self, block: bytes) -> None:
+        """Write to its standard input; in vain where it has closed it, which :meth:`finish` explains."""
+        rest = memoryview(block)
+        with suppress(BrokenPipeError):
+            while rest:
+                rest = rest[self.stdin.write(rest) :]
+
+    def end_of_input(self) -> None:
+        """Close its standard input."""
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+
     def kill(self) -> None:
         """End it at once; its pipes then end too. It may have ended already."""
         self.process.kill()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from redclust.errors import ToolError
-from redclust.pgtools.programs import Tools, version_of, wheel_bin_dir
+from redclust.pgtools.programs import Tools, run, version_of, wheel_bin_dir
 
 #: Where packages put the programs of one major version.
 _PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin", "/opt/homebrew/opt/postgresql@{}/bin")
@@ -38,6 +38,16 @@ def client_tools(bin_dir: Path | None, major: int, program: str) -> Tools:
         hint=f"install it (Debian: apt install postgresql-client-{major}, from apt.postgresql.org where "
         "Debian's own is another) and set database.bin_dir where it lies elsewhere",
     )
+
+
+def roles_script(tools: Tools, *, dbname: str, env: Mapping[str, str]) -> str:
+    """The SQL that makes the server's roles, without their passwords, which only a superuser may read.
+
+    Raises:
+        ToolError: pg_dumpall is missing, or the server does not let this role see them.
+    """
+    argv = [tools.path("pg_dumpall"), "-w", "--roles-only", "--no-role-passwords", f"--database={dbname}"]
+    return run(argv, env=env).stdout
 
 
 def dump_argv(

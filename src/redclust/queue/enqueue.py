@@ -71,4 +71,7 @@ def enqueue_stale(
 
 
 def _once(names: Sequence[str]) -> list[str]:
-    return list({name.lower(): name for name in reversed(names)}.values())
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.lower(), name)
+    return list(first.values())

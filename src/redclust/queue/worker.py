@@ -121,8 +121,13 @@ class Worker:
                 return connection, stack.pop_all()
 
         connection, transaction = self.reliably(begin)
-        with transaction:
-            yield connection
+        try:
+            with transaction:
+                yield connection
+        except psycopg.Error as error:
+            if self._was_lost(error) and not isinstance(error, psycopg.OperationalError):
+                raise psycopg.OperationalError(str(error)) from error
+            raise
 
     def write(self, lease: Lease, work: Callable[[Connection], T]) -> T:
         """``work`` in a :meth:`page`, once more where the connection ends, even if its commit has arrived.
@@ -146,7 +151,7 @@ class Worker:
         """
         try:
             return work(self.connection())
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             if not self._was_lost(error):
                 raise
         return work(self.connection())
@@ -168,7 +173,8 @@ class Worker:
 
     def _was_lost(self, error: BaseException | None) -> bool:
         gone = self._connection is None or self._connection.closed or self._connection.broken
-        return gone and isinstance(error, psycopg.OperationalError)
+        # Not by the error's class: that of an ended idle transaction is another one than a restart's.
+        return gone and isinstance(error, psycopg.Error)
 
     def _reopened(self) -> Connection:
         retrying = tenacity.Retrying(

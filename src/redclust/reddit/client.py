@@ -224,6 +224,7 @@ class Client:
             TypeError,
             LookupError,
             AttributeError,
+            RecursionError,
         ) as error:
             last = self._requestor.last
             if last is None:

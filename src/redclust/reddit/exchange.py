@@ -20,8 +20,8 @@ class Exchange:
     """``status`` is None where no whole answer came, and ``lost`` says why; ``told`` is the JSON body."""
 
     path: str
-    #: It asked for a token, and not for anything of Reddit's content.
-    for_token: bool
+    #: Which grant it asked a token for; empty where it asked for anything of Reddit's content.
+    grant: str
     status: int | None
     lost: str = ""
     headers: RateHeaders = field(default_factory=RateHeaders)
@@ -33,24 +33,24 @@ class Exchange:
     begins: str = ""
 
     @classmethod
-    def of(cls, path: str, for_token: bool, response: Response) -> Exchange:
+    def of(cls, path: str, grant: str, response: Response) -> Exchange:
         body = response.content
         html = body.lstrip()[:1] == b"<"
         told: object = None
         # Only answers that are not what was asked for are looked into.
-        if not html and (response.status_code >= 300 or for_token):
+        if not html and (response.status_code >= 300 or grant):
             with suppress(ValueError):
                 told = json.loads(body)
         return cls(
             path=path,
-            for_token=for_token,
+            grant=grant,
             status=response.status_code,
             headers=RateHeaders.of(response.headers),
             location=urlsplit(response.headers.get("location", "")).path,
             html=html,
             scope_missing="insufficient_scope" in response.headers.get("www-authenticate", ""),
-            told=None if for_token and response.status_code == 200 and "error" not in _keys(told) else told,
-            begins="" if for_token else body[:_SHOWN_CHARS].decode(errors="replace"),
+            told=None if grant and response.status_code == 200 and "error" not in _keys(told) else told,
+            begins="" if grant else body[:_SHOWN_CHARS].decode(errors="replace"),
         )
 
     @property

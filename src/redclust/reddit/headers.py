@@ -12,6 +12,9 @@ from email.utils import parsedate_to_datetime
 WINDOW_S = 600
 #: However long Reddit says: after so many seconds one request asks whether it still means it.
 LONGEST_HALT_S = 3600
+# A number above these is a fault of whoever wrote it.
+_MOST_REQUESTS = 1e9
+_LONGEST_S = 7 * 86_400
 # Reddit's times are whole seconds, and its clock is not ours.
 _MARGIN_S = 0.5
 
@@ -29,9 +32,9 @@ class RateHeaders:
     def of(cls, headers: Mapping[str, str]) -> RateHeaders:
         """``headers`` find their names in any case."""
         return cls(
-            used=_number(headers.get("x-ratelimit-used")),
-            remaining=_number(headers.get("x-ratelimit-remaining")),
-            reset_s=_number(headers.get("x-ratelimit-reset")),
+            used=_number(headers.get("x-ratelimit-used"), _MOST_REQUESTS),
+            remaining=_number(headers.get("x-ratelimit-remaining"), _MOST_REQUESTS),
+            reset_s=_number(headers.get("x-ratelimit-reset"), _LONGEST_S),
             retry_after_s=_retry_after_s(headers.get("retry-after")),
         )
 
@@ -54,21 +57,21 @@ class RateHeaders:
         return None if told is None else min(max(told, 1.0), LONGEST_HALT_S) + _MARGIN_S
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | None, most: float) -> float | None:
     try:
         value = float(text) if text is not None else math.nan
     except ValueError:
         return None
-    return value if math.isfinite(value) and value >= 0 else None
+    return value if 0 <= value <= most else None
 
 
 def _retry_after_s(text: str | None) -> float | None:
     """Seconds, or the HTTP date of the end."""
-    if (seconds := _number(text)) is not None or text is None:
+    if (seconds := _number(text, _LONGEST_S)) is not None or text is None:
         return seconds
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max((until - datetime.now(UTC)).total_seconds(), 0)

@@ -16,7 +16,7 @@ from redclust.dumps.things import comment_batch, post_batch
 #: The data of one thing, as Reddit sends it.
 Fields = Mapping[str, Any]
 
-POST, COMMENT, MORE = "t3", "t1", "more"
+POST, COMMENT, SUBREDDIT, MORE = "t3", "t1", "t5", "more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class More:
 class Page:
     """One page of things, in Reddit's order, comments before their answers.
 
-    ``posts`` and ``comments`` are raw things that rows can be made of; ``after`` is where the next page
-    begins, None at the end. ``requests`` is what it cost, tokens and retries included.
+    ``posts``, ``comments`` and ``subreddits`` are raw; of the first two rows can be made. ``after`` is where
+    the next page begins, None at the end. ``requests`` is what it cost, tokens and retries included.
     """
 
     posts: tuple[Fields, ...] = ()
@@ -65,7 +65,7 @@ class UnexpectedShape(Exception):
 class Gathering:
     """A page in the making."""
 
-    things: dict[str, list[Fields]] = field(default_factory=lambda: {POST: [], COMMENT: [], "t5": []})
+    things: dict[str, list[Fields]] = field(default_factory=lambda: {POST: [], COMMENT: [], SUBREDDIT: []})
     more: list[More] = field(default_factory=list[More])
     broken: list[Broken] = field(default_factory=list[Broken])
 
@@ -105,7 +105,7 @@ class Gathering:
         return Page(
             posts=tuple(post for i, post in enumerate(posts) if i not in unfit_posts),
             comments=tuple(comment for i, comment in enumerate(comments) if i not in unfit_comments),
-            subreddits=tuple(self.things["t5"]),
+            subreddits=tuple(self.things[SUBREDDIT]),
             more=tuple(self.more),
             broken=tuple(self.broken),
             after=after,
@@ -122,6 +122,9 @@ class Gathering:
             return None
         if kind not in self.things:
             self.broken.append(Broken(kind, "a thing of another kind", _raw(data)))
+            return None
+        if kind == SUBREDDIT and not isinstance(data.get("display_name"), str):
+            self.broken.append(Broken(kind, "missing key: display_name", _raw(data)))
             return None
         self.things[kind].append({key: value for key, value in data.items() if key != "replies"})
         # Without answers Reddit writes an empty text.
@@ -144,4 +147,7 @@ def fields_of(value: object) -> Fields:
 
 
 def _raw(thing: object) -> str:
-    return json.dumps(thing)[:RAW_BYTES]
+    try:
+        return json.dumps(thing)[:RAW_BYTES]
+    except RecursionError:
+        return "nested too deeply to be written"

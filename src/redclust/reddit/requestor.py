@@ -36,7 +36,8 @@ class BudgetedRequestor(prawcore.Requestor):
             RedclustError: as :meth:`Budget.enter`.
         """
         path = urlsplit(str(args[1])).path
-        for_token = path == ACCESS_TOKEN_PATH
+        form: dict[str, str] = dict(keywords["data"]) if path == ACCESS_TOKEN_PATH else {}
+        grant = form.get("grant_type", "")
         self._budget.require_uninterrupted()
         ticket = self._budget.enter()
         # A redirect that was followed would be a request that nobody counted.
@@ -44,10 +45,10 @@ class BudgetedRequestor(prawcore.Requestor):
         try:
             response = self._whole(super().request(*args, timeout=self._answer_s, stream=True, **keywords))
         except prawcore.RequestException as error:
-            self.last = Exchange(path, for_token, None, lost=_in_words(error.original_exception))
+            self.last = Exchange(path, grant, None, lost=_in_words(error.original_exception))
             self._budget.failed(ticket, self.last.lost)
             raise
-        self.last = Exchange.of(path, for_token, response)
+        self.last = Exchange.of(path, grant, response)
         self._tell(ticket, self.last)
         # Nothing for prawcore's own limiter: it knows this process only, and breaks on some numbers.
         for name in [name for name in response.headers if name.lower().startswith("x-ratelimit-")]:

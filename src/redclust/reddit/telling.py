@@ -45,7 +45,7 @@ def failure(exchange: Exchange) -> RedditRefused:
             "Reddit's network security blocks this machine or user agent (403)",
             hint="check REDDIT_USER_AGENT and that the app is approved; import and rehearse need no Reddit",
         )
-    if exchange.for_token:
+    if exchange.grant:
         return _of_token(exchange)
     return _of_content(exchange)
 
@@ -63,9 +63,10 @@ def _of_token(exchange: Exchange) -> RedditRefused:
             hint="compare REDDIT_CLIENT_ID and REDDIT_CLIENT_SECRET with https://www.reddit.com/prefs/apps; "
             "an app that Reddit has not approved is refused too",
         )
-    if error == "invalid_grant":
+    # A wrong refresh token is a bare 400, or 200 with an error.
+    if error == "invalid_grant" or (exchange.grant == "refresh_token" and exchange.status == 400):
         return CredentialsRefused(
-            "Reddit refuses the refresh token (invalid_grant)",
+            f"Reddit refuses the refresh token ({error or exchange.status})",
             hint="it was revoked, or belongs to another client id: make a new one, or leave "
             "reddit.refresh_token empty to read as the app itself",
         )

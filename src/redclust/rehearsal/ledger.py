@@ -11,6 +11,8 @@ from typing import TextIO
 
 import orjson
 
+from redclust.errors import UsageError
+
 #: Requests kept in memory; the file has them all.
 KEPT_REQUESTS = 200_000
 
@@ -50,6 +52,19 @@ class Ledger:
     waiting: dict[int, Request] = field(default_factory=dict[int, Request])
     _out: TextIO | None = None
 
+    def open(self) -> None:
+        """Begin the file, where there is to be one; an older one goes on.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        if self.file is None:
+            return
+        try:
+            self._out = self.file.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise UsageError(f"cannot write {self.file}: {error.strerror}") from error
+
     def arrived(self, request: Request) -> None:
         self.total += 1
         self.counts[request.client] += 1
@@ -59,11 +74,8 @@ class Ledger:
     def ended(self, request: Request) -> None:
         """Write the line of a request that is over, answered or not."""
         del self.waiting[request.number]
-        if self.file is None:
-            return
-        if self._out is None:
-            self._out = self.file.open("a", encoding="utf-8", buffering=1)
-        self._out.write(orjson.dumps(asdict(request)).decode() + "\n")
+        if self._out:
+            self._out.write(orjson.dumps(asdict(request)).decode() + "\n")
 
     def since(self, number: int = 0, client: str | None = None) -> Iterator[Request]:
         """Kept requests after the given number, of one client or of all."""

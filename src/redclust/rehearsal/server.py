@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from redclust.errors import UsageError
 from redclust.rehearsal import answers, api, control, damage
 from redclust.rehearsal.answers import Answer
 from redclust.rehearsal.api import Api, Call
@@ -120,16 +123,33 @@ class Rehearsal:
             request.answered_s = time.monotonic() if status else None
             self.ledger.ended(request)
 
-    async def listen(self, port: int = 0) -> asyncio.Server:
-        """Accept connections on loopback; port 0 takes a free one.
+    @asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncGenerator[None]:
+        """Accept connections on loopback until the block ends, then close those that are left.
+
+        Port 0 takes a free one.
 
         Raises:
             OSError: the port is taken.
+            UsageError: the log cannot be written.
         """
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(self.handle, self.ended), _HOST, port)
-        self.port = int(server.sockets[0].getsockname()[1])
-        return server
+        connections: set[Connection] = set()
+        numbers = itertools.count(1)
+        self.ledger.open()
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: Connection(next(numbers), connections, self.handle, self.ended), _HOST, port
+            )
+            self.port = int(server.sockets[0].getsockname()[1])
+            try:
+                yield
+            finally:
+                server.close()
+                for connection in connections:
+                    connection.abort()
+                await asyncio.sleep(0)  # they tell that they are lost
+        finally:
+            self.ledger.close()
 
 
 @contextmanager
@@ -143,24 +163,30 @@ def serve(
     log: Path | None = None,
     port: int = 0,
 ) -> Generator[Rehearsal]:
-    """Serve a world from a thread of this process until the block ends; see :class:`Rehearsal`."""
+    """Serve a world from a thread of this process until the block ends; see :class:`Rehearsal`.
+
+    Raises:
+        OSError: the port is taken.
+        UsageError: a rule of the weather is none, or the log cannot be written.
+    """
     site = world if isinstance(world, Site) else Site(world, caps=caps)
     rehearsal = Rehearsal(site, clients=clients, budget=budget, weather=Weather(weather), log=log)
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(rehearsal.listen(port))
-    thread = threading.Thread(target=loop.run_forever, name="rehearsal", daemon=True)
+    started: Future[Callable[[], object]] = Future()
+
+    async def main() -> None:
+        loop, end = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            async with rehearsal.serving(port):
+                started.set_result(lambda: loop.call_soon_threadsafe(end.set))
+                await end.wait()
+        except (OSError, UsageError) as error:
+            started.set_exception(error)
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="rehearsal", daemon=True)
     thread.start()
+    stop = started.result()
     try:
         yield rehearsal
     finally:
-        asyncio.run_coroutine_threadsafe(_stop(server), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
+        stop()
         thread.join()
-        loop.close()
-        rehearsal.ledger.close()
-
-
-async def _stop(server: asyncio.Server) -> None:
-    server.close()
-    Connection.close_all()
-    await asyncio.sleep(0)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 from redclust.rehearsal import answers
 from redclust.rehearsal.answers import Answer, Delivery
@@ -30,39 +29,37 @@ class Asked:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection, kept alive for as long as it likes; one request at a time.
+    """One client's connection, ``among`` those that are open, for as long as it likes; a request at a time.
 
     asyncio sets TCP_NODELAY on every TCP connection: an answer leaves at once.
     """
 
-    numbers: ClassVar[itertools.count[int]] = itertools.count(1)
-    open: ClassVar[set[Connection]] = set()
-
     def __init__(
         self,
+        number: int,
+        among: set[Connection],
         handle: Callable[[Asked], tuple[Request | None, Answer]],
         ended: Callable[[Request, int], None],
     ) -> None:
         self._handle, self._ended = handle, ended
-        self._number = next(self.numbers)
+        self._number, self._among = number, among
         self._buffer = bytearray()
         #: The request that waits for its answer, and the timer that will bring it.
         self._current: Request | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
-    @classmethod
-    def close_all(cls) -> None:
-        for connection in list(cls.open):
-            if connection._transport:
-                connection._transport.abort()
+    def abort(self) -> None:
+        """Close it, whatever waits for an answer."""
+        if self._transport:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.open.add(self)
+        self._among.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open.discard(self)
+        self._among.discard(self)
         self._transport = None
         if self._timer:
             self._timer.cancel()

@@ -4,17 +4,19 @@
 -- One job a subreddit: a new one waits, one that has ended waits again from its beginning, one that waits gets
 -- the higher priority and the newer options, one that is being crawled stays as it is.
 WITH wanted AS (
-    SELECT name, lower(name) AS key FROM unnest(%(names)s::text[]) AS wanted (name)
+    -- Of equal priority, they are crawled in the order in which they were named.
+    SELECT name, lower(name) AS key, now() + n * interval '1 microsecond' AS run_at
+    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, n)
 ), before AS (
     SELECT key, j.id, j.status FROM wanted JOIN crawl_jobs AS j ON lower(j.subreddit_name) = key
 ), put AS (
-    INSERT INTO crawl_jobs AS j (subreddit_name, priority, options)
+    INSERT INTO crawl_jobs AS j (subreddit_name, priority, options, run_at)
     -- In one order, so that of two who enqueue none waits for the other in a ring.
-    SELECT name, %(priority)s::integer, %(options)s::jsonb FROM wanted ORDER BY key
+    SELECT name, %(priority)s::integer, %(options)s::jsonb, run_at FROM wanted ORDER BY key
     ON CONFLICT (lower(subreddit_name)) DO UPDATE
     SET status = 'pending', options = excluded.options, attempts = 0,
         token = CASE j.status WHEN 'pending' THEN j.token ELSE j.token + 1 END,
-        run_at = CASE j.status WHEN 'pending' THEN LEAST(j.run_at, now()) ELSE now() END,
+        run_at = CASE j.status WHEN 'pending' THEN LEAST(j.run_at, excluded.run_at) ELSE excluded.run_at END,
         priority = CASE j.status WHEN 'pending' THEN GREATEST(j.priority, excluded.priority)
                                  ELSE excluded.priority END,
         checkpoint = CASE WHEN j.status = 'pending' AND j.options = excluded.options THEN j.checkpoint END,
@@ -146,9 +148,12 @@ WITH ended AS (
     UPDATE crawl_jobs
     SET status = CASE WHEN %(retryable)s::boolean AND attempts <= %(retries)s::integer THEN 'pending' ELSE 'failed' END,
         completed_at = CASE WHEN %(retryable)s::boolean AND attempts <= %(retries)s::integer THEN NULL ELSE clock_timestamp() END,
-        run_at = clock_timestamp() + interval '1 s' * GREATEST(%(after_s)s::double precision,
-            LEAST(%(backoff_max_s)s::double precision, %(backoff_s)s::double precision * 2.0 ^ LEAST(30, attempts - 1))
-            * (1 + %(jitter_ratio)s::double precision * (2 * random() - 1))),
+        run_at = CASE WHEN %(retryable)s::boolean AND attempts <= %(retries)s::integer
+            THEN clock_timestamp() + interval '1 s' * GREATEST(%(after_s)s::double precision,
+                LEAST(%(backoff_max_s)s::double precision,
+                      %(backoff_s)s::double precision * 2.0 ^ LEAST(30, attempts - 1))
+                * (1 + %(jitter_ratio)s::double precision * (2 * random() - 1)))
+            ELSE run_at END,
         token = token + 1, error_message = %(error)s::text, worker_id = NULL, host = NULL, pid = NULL,
         heartbeat_at = NULL, lease_until = NULL, page_at = NULL, deadline_at = NULL
     WHERE id = %(id)s AND token = %(token)s AND worker_id = %(worker)s
@@ -225,7 +230,7 @@ WITH stuck AS MATERIALIZED (
     SET status = CASE WHEN j.attempts <= %(retries)s::integer THEN 'pending' ELSE 'failed' END,
         completed_at = CASE WHEN j.attempts <= %(retries)s::integer THEN NULL ELSE clock_timestamp() END,
         -- After a crash at once; what hangs is given some rest.
-        run_at = CASE WHEN stuck.silent THEN j.run_at ELSE clock_timestamp() + interval '1 s'
+        run_at = CASE WHEN stuck.silent OR j.attempts > %(retries)s::integer THEN j.run_at ELSE clock_timestamp() + interval '1 s'
                  * LEAST(%(backoff_max_s)s::double precision, %(backoff_s)s::double precision * 2.0 ^ LEAST(30, GREATEST(0, j.attempts - 1)))
                  * (1 + %(jitter_ratio)s::double precision * (2 * random() - 1)) END,
         token = j.token + 1, error_message = stuck.why, started_at = NULL, worker_id = NULL, host = NULL,

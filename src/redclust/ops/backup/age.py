@@ -102,16 +102,20 @@ class _Reader(io.RawIOBase):
     def __init__(self, source: Callable[[int], bytes]) -> None:
         self.source = source
         self.error: BaseException | None = None
+        self._left = b""
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
+        wanted = size if size > 0 else 65_536
         try:
-            return self.source(size if size > 0 else 65_536)
+            found = self._left or self.source(wanted)
         except BaseException as error:
             self.error = error
             raise
+        self._left = found[wanted:]
+        return found[:wanted]
 
 
 class _Writer(io.RawIOBase):

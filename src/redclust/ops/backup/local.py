@@ -59,6 +59,8 @@ class LocalStore:
 
     def put(self, name: str, file: str, content: bytes) -> None:
         directory = self.root / name
+        if not name:
+            self._make_root()
         temporary = directory / f".{file}.{os.getpid()}"
         try:
             _write(temporary, content)

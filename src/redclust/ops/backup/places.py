@@ -38,6 +38,12 @@ def source(target: Target) -> str:
     return target.describe().rsplit(" user=", 1)[0]
 
 
+def source_of(loaded: Loaded) -> str:
+    """See :func:`source`; asks nobody."""
+    target = external(loaded.settings.database)
+    return f"embedded in {loaded.home}" if target is None else source(target)
+
+
 def identity(connection: Connection) -> Identity:
     """Which database a session is on."""
     row = connection.execute(query("backup", "identity")).fetchone()
@@ -46,16 +52,16 @@ def identity(connection: Connection) -> Identity:
 
 def ours(loaded: Loaded) -> Ours:
     """Which backups are this database's; an external server is asked, and may be down."""
-    target = external(loaded.settings.database)
+    target, told = external(loaded.settings.database), source_of(loaded)
     if target is None:
         known = embedded.locate(loaded.home, loaded.settings.database).identities()
-        return Ours(frozenset(Identity(one, DATABASE) for one in known), f"embedded in {loaded.home}")
+        return Ours(frozenset(Identity(one, DATABASE) for one in known), told)
     try:
         connector = Connector(target, loaded.settings.database, "backup")
         with connector.connect(autocommit=True) as connection:
-            return Ours(frozenset({identity(connection)}), source(target))
+            return Ours(frozenset({identity(connection)}), told)
     except DatabaseUnreachable:
-        return Ours(frozenset(), source(target))
+        return Ours(frozenset(), told)
 
 
 def read(loaded: Loaded) -> Catalog:

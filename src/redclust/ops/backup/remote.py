@@ -71,6 +71,8 @@ class RemoteStore:
         found: list[Found] = []
         for path, info in entries.items():
             name, _, file = path.removeprefix(self.root).lstrip("/").partition("/")
+            if name.startswith(".") or file.startswith("."):
+                continue
             if not file:
                 found.append(Found(name, None, _time(info)))
             else:
@@ -133,7 +135,7 @@ class RemoteStore:
         return None
 
     def path(self, name: str, file: str) -> str:
-        return f"{self.root}/{name}/{file}"
+        return "/".join(part for part in (self.root, name, file) if part)
 
     def files(self, name: str) -> list[str]:
         with self.in_words(name):

@@ -6,10 +6,12 @@ its marker says whose it is; its manifest is written last.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 from redclust.ops.backup.manifest import Identity
@@ -26,6 +28,11 @@ class Marker:
     at: datetime
     host: str
     pid: int
+
+    @classmethod
+    def of(cls, identity: Identity) -> Marker:
+        """This process, at this moment."""
+        return cls(identity, datetime.now(UTC), socket.gethostname(), os.getpid())
 
 
 @dataclass(frozen=True, slots=True)
