@@ -37,6 +37,8 @@ IDENTIFIERS: dict[str, str] = {
     "table": "graph_nodes",
     "name": "graph_nodes",
     "changes": "nodes_changes",
+    "index": "idx_graph_nodes_name",
+    "reindex.drop_leftover": "none_of_this_name",
     "extension": "btree_gist",
     "schema": BORROWED,
     "extensions.make_schema": "test_sql_throw_away",

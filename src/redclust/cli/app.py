@@ -20,6 +20,7 @@ from redclust.cli import (
     integrity,
     precalc,
     rehearse,
+    reindex,
     vacuum,
 )
 from redclust.cli.runtime import Runtime
@@ -45,6 +46,7 @@ app.add_typer(graph.app, name="graph")
 app.add_typer(backup.app, name="backup")
 app.add_typer(integrity.app, name="integrity")
 app.command("vacuum")(vacuum.command)
+app.command("reindex")(reindex.command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

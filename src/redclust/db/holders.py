@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,10 +35,15 @@ class Holder:
         return f"{kind}{name} ({', '.join(parts)}{at})"
 
 
-def of_table(connection: Connection, relation: int) -> tuple[Holder, ...]:
-    """Who holds a lock on a table that keeps a vacuum out, longest first."""
-    rows = connection.execute(query("holders", "of_table"), {"relation": relation})
-    return tuple(Holder(*row) for row in rows)
+def of_relation(
+    connection: Connection, relation: int, *, strong: bool = True, older_than_ms: int = 0
+) -> tuple[Holder, ...]:
+    """Who holds a lock on a table or index, longest first; with ``strong`` one that keeps a vacuum out.
+
+    Whose transaction is younger than ``older_than_ms`` is left out, and who does not tell its age.
+    """
+    values = {"relation": relation, "strong": strong, "older_than_ms": older_than_ms}
+    return _read(connection, "of_relation", values)
 
 
 def of_snapshots(connection: Connection, *, own: Collection[int] = ()) -> tuple[Holder, ...]:
@@ -46,5 +51,13 @@ def of_snapshots(connection: Connection, *, own: Collection[int] = ()) -> tuple[
 
     Sessions of this database, prepared transactions, replication slots, and standbys with feedback.
     """
-    rows = connection.execute(query("holders", "of_snapshots"), {"own": list(own)})
-    return tuple(Holder(*row) for row in rows)
+    return _read(connection, "of_snapshots", {"own": list(own)})
+
+
+def blocking(connection: Connection, pid: int) -> tuple[Holder, ...]:
+    """For whom a session waits at this moment; also prepared transactions."""
+    return _read(connection, "blocking", {"pid": pid})
+
+
+def _read(connection: Connection, name: str, values: Mapping[str, object]) -> tuple[Holder, ...]:
+    return tuple(Holder(*row) for row in connection.execute(query("holders", name), values))

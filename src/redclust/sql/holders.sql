@@ -1,7 +1,8 @@
 -- Who is in the way.
 
--- name: of_table
--- The sessions and prepared transactions with a lock on a table that a vacuum cannot share, longest first.
+-- name: of_relation
+-- Who has held a lock on a table or index for so long or longer, longest first; any, or only one that a vacuum
+-- cannot share.
 SELECT CASE WHEN l.pid IS NULL THEN 'prepared transaction'
             WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum'
             ELSE 'session' END,
@@ -18,8 +19,11 @@ LEFT JOIN pg_prepared_xacts AS p
 WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.relation = %(relation)s::oid
-  AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
-                 'AccessExclusiveLock')
+  AND (NOT %(strong)s::boolean
+       OR l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                     'AccessExclusiveLock'))
+  AND (%(older_than_ms)s::integer = 0
+       OR clock_timestamp() - coalesce(p.prepared, a.xact_start) >= %(older_than_ms)s::integer * interval '1 ms')
 GROUP BY l.pid, a.pid, a.backend_type, a.application_name, a.usename, a.xact_start, p.gid, p.owner, p.prepared
 ORDER BY 5 NULLS LAST
 
@@ -48,3 +52,20 @@ FROM (
     WHERE backend_xmin IS NOT NULL
 ) AS holders
 ORDER BY held DESC, since
+
+-- name: blocking
+-- For whom a session waits: sessions that hold what it wants or wait for it before, or a prepared transaction.
+SELECT CASE WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum' ELSE 'session' END, a.pid,
+       CASE WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum' ELSE a.application_name END,
+       a.usename, a.xact_start, a.state
+FROM unnest(pg_blocking_pids(%(pid)s)) AS b (pid)
+JOIN pg_stat_activity AS a USING (pid)
+UNION
+SELECT 'prepared transaction', NULL, p.gid, p.owner, p.prepared, NULL
+FROM pg_locks AS w
+JOIN pg_locks AS l ON l.pid IS NULL AND l.granted
+ AND (l.locktype, l.database, l.relation, l.page, l.tuple, l.transactionid, l.virtualxid, l.classid, l.objid, l.objsubid)
+     IS NOT DISTINCT FROM
+     (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.virtualxid, w.classid, w.objid, w.objsubid)
+JOIN pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction::text
+WHERE w.pid = %(pid)s AND NOT w.granted

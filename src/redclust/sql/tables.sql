@@ -26,3 +26,7 @@ WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname <> 'info
   AND (n.nspname <> 'pg_catalog' OR %(catalogs)s)
   AND (c.oid = %(relation)s::oid OR %(relation)s::oid IS NULL)
 ORDER BY n.nspname = 'pg_catalog', n.nspname <> 'public', n.nspname, c.relname
+
+-- name: data_directory
+-- Where the server keeps its data; only a monitoring role may know.
+SELECT current_setting('data_directory')

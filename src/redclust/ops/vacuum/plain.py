@@ -182,7 +182,7 @@ class _Run:
         self.task.advance(size_bytes - seen_bytes)
 
     def _in_the_way(self, one: Table) -> tuple[Holder, ...]:
-        return holders.of_table(self.watcher, one.oid)
+        return holders.of_relation(self.watcher, one.oid)
 
     def _find_holders(self, began_at: datetime) -> None:
         """A transaction that began after the vacuum did has kept nothing from it."""
