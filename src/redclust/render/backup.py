@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.backup import BackupReport, TidyReport
-from redclust.render.output import size
+from redclust import duration
+from redclust.ops.backup import (
+    BackupReport,
+    DownloadReport,
+    ListReport,
+    LoopReport,
+    PinReport,
+    SnapshotReport,
+    StatusReport,
+    TidyReport,
+    VerifyReport,
+)
+from redclust.ops.backup.listing import Line
+from redclust.render.output import size, table
 from redclust.report import Report
 
 
@@ -13,8 +25,16 @@ def show(report: Report, out: Console) -> None:
     match report:
         case BackupReport():
             _now(report, out)
+        case ListReport():
+            _ls(report, out)
+        case StatusReport():
+            _status(report, out)
+        case VerifyReport():
+            _verify(report, out)
         case TidyReport():
             _tidy(report, out)
+        case PinReport() | DownloadReport() | SnapshotReport() | LoopReport():
+            _short(report, out)
         case _:
             raise TypeError(type(report).__name__)
 
@@ -34,6 +54,54 @@ def _now(report: BackupReport, out: Console) -> None:
         _tidy(report.tidy, out)
 
 
+def _ls(report: ListReport, out: Console) -> None:
+    shown = table("name", "made (UTC)", "size", "rows", "state", "checked", "", right=("size", "rows"))
+    for line in report.backups:
+        shown.add_row(
+            line.name,
+            f"{line.at:%Y-%m-%d %H:%M}",
+            size(line.size_bytes),
+            f"{line.rows:,}" if line.rows is not None else "",
+            line.state,
+            f"{line.level} {line.checked_at:%Y-%m-%d %H:%M}" if line.checked_at else "",
+            "; ".join(_remarks(line, report.latest)),
+        )
+    if report.backups:
+        out.print(shown)
+    out.print(f"{report.place}: latest is {report.latest}" if report.latest else report.note)
+    if report.latest and report.note:
+        out.print(f"note: {report.note}")
+
+
+def _remarks(line: Line, latest: str | None) -> list[str]:
+    told = ["latest"] if line.name == latest else []
+    told += [word for word, said in (("pinned", line.pinned), ("encrypted", line.encrypted)) if said]
+    if line.restore_s is not None:
+        told.append(f"restored in {duration.words(line.restore_s)}")
+    if line.database:
+        told.append(f"of another database: {line.database}")
+    return [*told, line.problem] if line.problem else told
+
+
+def _status(report: StatusReport, out: Console) -> None:
+    if report.latest and report.age_s is not None:
+        age, limit = duration.words(report.age_s), duration.words(report.max_age_s)
+        out.print(
+            f"latest: {report.latest}, {age} old (limit {limit}), {report.level}, "
+            f"{size(report.size_bytes or 0)}; {report.verified} verified in {report.place}"
+        )
+    for text in report.problems:
+        out.print(f"PROBLEM: {text}")
+
+
+def _verify(report: VerifyReport, out: Console) -> None:
+    for one in report.results:
+        verdict = "ok" if one.ok else f"DAMAGED: {one.problem}"
+        out.print(f"{one.name}: {one.level} {verdict} ({size(one.size_bytes)} in {one.duration_s:.1f} s)")
+    bad = sum(not one.ok for one in report.results)
+    out.print(f"{len(report.results)} checked, {bad} damaged")
+
+
 def _tidy(report: TidyReport, out: Console) -> None:
     verb = "would be removed" if report.dry_run else "removed"
     for one in report.removed:
@@ -41,7 +109,24 @@ def _tidy(report: TidyReport, out: Console) -> None:
     for text in report.left:
         out.print(f"left: {text}")
     if report.brake:
-        out.print(f"nothing verified was removed: {report.brake}")
+        held = "the brake would hold" if report.dry_run else "no verified backup was removed"
+        out.print(f"{held}: {report.brake}")
         out.print("redclust backup tidy --dry-run shows what would go; --yes removes it")
-    kept = len(report.kept)
-    out.print(f"{kept} kept, {len(report.removed)} {verb}, {size(report.freed_bytes)}")
+    out.print(f"{len(report.kept)} kept, {len(report.removed)} {verb}, {size(report.freed_bytes)}")
+
+
+def _short(report: PinReport | DownloadReport | SnapshotReport | LoopReport, out: Console) -> None:
+    match report:
+        case PinReport():
+            out.print(f"{report.name}: {'pinned' if report.pinned else 'no longer pinned'}")
+        case DownloadReport():
+            out.print(f"Downloaded and compared: {report.path} (size={report.size_bytes} bytes)")
+        case SnapshotReport():
+            out.print(
+                f"Snapshot of {len(report.backups)} backups: {report.path} (size={report.size_bytes} bytes)"
+            )
+            for text in report.left_out:
+                out.print(f"left out: {text}")
+            out.print(f"unpack it with: tar -xf {report.path} -C DIRECTORY")
+        case LoopReport():
+            out.print(f"{report.made} backups made, {report.failed} failed")

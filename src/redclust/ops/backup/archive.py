@@ -48,7 +48,7 @@ def pour(
         raise ConfigError(
             f"{what} is encrypted, and there is no key to read it", hint="set backup.identity_file"
         )
-    source = _Hashing(raw, on_bytes)
+    source = Hashing(raw, on_bytes)
     plain = _Counting(write)
     try:
         if payload.zstd:
@@ -74,7 +74,7 @@ def check_hash(
     Raises:
         ArtefactUnusable: not the bytes that were written.
     """
-    source = _Hashing(raw, on_bytes)
+    source = Hashing(raw, on_bytes)
     while source.read(_BLOCK_BYTES):
         pass
     source.check(payload, what)
@@ -102,14 +102,14 @@ def unpack(
         raise
 
 
-def _flow(source: _Hashing, write: Write, payload: Payload, keys: Sequence[object]) -> None:
+def _flow(source: Hashing, write: Write, payload: Payload, keys: Sequence[object]) -> None:
     if payload.age:
         age.decrypt(source.read, write, keys)
     while block := source.read(_BLOCK_BYTES):
         write(block)
 
 
-class _Hashing:
+class Hashing:
     """A file being read, with its hash and size so far."""
 
     def __init__(self, raw: BinaryIO, on_bytes: Callable[[int], None]) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from redclust.config import BackupSettings, Loaded
-from redclust.errors import ArtefactUnusable, DatabaseUnreachable, Locked, Refused
+from redclust.errors import ArtefactUnusable, DatabaseUnreachable, Locked
 from redclust.ops.backup import places, retention
 from redclust.ops.backup.catalog import Catalog, Entry, State
 from redclust.ops.backup.retention import Candidate, Plan, Policy
@@ -64,15 +64,16 @@ def policy(settings: BackupSettings, keep: int | None = None) -> Policy:
     return Policy(last, settings.keep_daily, settings.keep_weekly, settings.keep_monthly)
 
 
-def run(loaded: Loaded, *, keep: int | None, dry_run: bool, approve: Callable[[str], bool]) -> TidyReport:
-    """Tidy the place of this configuration; ``approve`` is asked where the brake holds.
+def run(loaded: Loaded, *, keep: int | None, dry_run: bool, approve: Callable[[str], None]) -> TidyReport:
+    """Tidy the place of this configuration; ``approve`` raises where the brake holds and nobody
+    says yes.
 
     Raises:
-        Refused: the brake holds and nobody approves; nothing was removed.
+        Refused: the brake holds; nothing was removed.
         DatabaseUnreachable: which backups are this database's cannot be known without it.
     """
     catalog = places.read(loaded)
-    if not catalog.ours.identities:
+    if not catalog.ours.identities and catalog.entries:
         raise DatabaseUnreachable(
             "database not reachable: which backups are its own is not known while it is down",
             hint="tidy when it is up; nothing was removed",
@@ -81,8 +82,8 @@ def run(loaded: Loaded, *, keep: int | None, dry_run: bool, approve: Callable[[s
     report = of(catalog, chosen, dry_run=True)
     if dry_run:
         return report
-    if report.brake and not approve(report.brake):
-        raise Refused(report.brake, hint="redclust backup tidy --dry-run shows what; --yes goes on")
+    if report.brake:
+        approve(report.brake)
     return of(catalog, chosen, dry_run=False, brake=False)
 
 
