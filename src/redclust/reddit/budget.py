@@ -163,18 +163,11 @@ class Budget:
         finally:
             self._ask("alone_no_more", **keys)
 
-    def require_uninterrupted(self) -> None:
-        """
-        Raises:
-            Interrupted: the caller's event is set.
-        """
-        if self._interrupt.is_set():
-            raise Interrupted
-
     def _reserve(self) -> _Slot:
         spare_until = time.monotonic() + SPARE_PATIENCE_S
         while True:
-            self.require_uninterrupted()
+            if self._interrupt.is_set():
+                raise Interrupted
             spare = self._lane is Lane.SPARE and time.monotonic() < spare_until
             row = self._ask(
                 "reserve", per_minute=self._per_minute, max_wait_s=0 if spare else self._max_wait_s

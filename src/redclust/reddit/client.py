@@ -42,7 +42,7 @@ class Client:
             has failed several times and nothing was sent.
         StopEveryone: 429 after all waiting, the budget spent for longer than ``max_wait_s``, the
             credentials refused, this machine blocked.
-        Interrupted: ``interrupt`` was set while the request waited.
+        Interrupted: ``interrupt`` was set while the request waited, or seconds ago while it was on its way.
         DatabaseUnreachable: the budget's database does not come back.
     """
 
@@ -64,18 +64,19 @@ class Client:
             ConfigError: credentials are missing; says how to get them.
         """
         known = credentials(settings)
+        interrupt = interrupt or threading.Event()
         self._budget = Budget(
             lambda: database.connect(autocommit=True, role="budget"),
             known.client_id,
             requests_per_minute=settings.requests_per_minute,
             lane=lane,
             max_wait_s=max_wait_s,
-            # Connecting and reading may take the whole time each, and the answer must be told after it.
-            probe_s=settings.timeout_s * 2 + 10,
+            # It must be told here after it came.
+            probe_s=settings.timeout_s + 10,
             interrupt=interrupt,
             on_wait=on_wait,
         )
-        self._request, self._requestor = connect(settings, known, self._budget)
+        self._request, self._requestor = connect(settings, known, self._budget, interrupt)
 
     def __enter__(self) -> Self:
         return self

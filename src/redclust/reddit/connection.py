@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from configparser import ConfigParser
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def credentials(settings: RedditSettings) -> Credentials:
 
 
 def connect(
-    settings: RedditSettings, known: Credentials, budget: Budget
+    settings: RedditSettings, known: Credentials, budget: Budget, interrupt: threading.Event
 ) -> tuple[Callable[..., Any], BudgetedRequestor]:
     """PRAW's ``Reddit.request``, which gives raw JSON, and its requestor; sends nothing yet.
 
@@ -68,7 +69,7 @@ def connect(
 
     class Requestor(BudgetedRequestor):
         def __init__(self, **keywords: str) -> None:
-            super().__init__(budget=budget, answer_s=settings.timeout_s, **keywords)
+            super().__init__(budget=budget, answer_s=settings.timeout_s, interrupt=interrupt, **keywords)
             made.append(self)
 
     reddit: Any = praw.Reddit(

@@ -68,4 +68,4 @@ class Blocked(StopEveryone):
 
 
 class Interrupted(Exception):
-    """The caller's event was set while a request waited; nothing was sent."""
+    """The caller's event was set: a request that waited was not sent, one on its way was given up."""

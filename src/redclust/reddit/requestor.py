@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,20 +12,26 @@ from prawcore.const import ACCESS_TOKEN_PATH
 
 from redclust.reddit.budget import Budget, Ticket
 from redclust.reddit.exchange import Exchange
+from redclust.reddit.failures import Interrupted
+from redclust.reddit.sending import Sending
 
 
 class BudgetedRequestor(prawcore.Requestor):
     """Sends a request when the budget allows it, and tells the budget what came of it.
 
-    ``last`` is the latest exchange. One answer takes ``answer_s`` at most, also one that comes in drops.
+    ``last`` is the latest exchange. One answer takes ``answer_s`` at most, also one that comes in drops;
+    when ``interrupt`` is set, a few seconds.
     """
 
-    def __init__(self, *, budget: Budget, answer_s: float, **keywords: Any) -> None:
+    def __init__(
+        self, *, budget: Budget, answer_s: float, interrupt: threading.Event, **keywords: Any
+    ) -> None:
         super().__init__(**keywords)
         # Without it requests would put a password of ~/.netrc in the place of the token.
         self._http.auth = _as_it_is
         self._budget = budget
         self._answer_s = answer_s
+        self._interrupt = interrupt
         self.last: Exchange | None = None
 
     def request(self, *args: Any, timeout: float | None = None, **keywords: Any) -> requests.Response:
@@ -38,12 +43,15 @@ class BudgetedRequestor(prawcore.Requestor):
         path = urlsplit(str(args[1])).path
         form: dict[str, str] = dict(keywords["data"]) if path == ACCESS_TOKEN_PATH else {}
         grant = form.get("grant_type", "")
-        self._budget.require_uninterrupted()
+        if self._interrupt.is_set():
+            raise Interrupted
         ticket = self._budget.enter()
         # A redirect that was followed would be a request that nobody counted.
         keywords["allow_redirects"] = False
+        send = super().request
+        sending = Sending(lambda: send(*args, timeout=self._answer_s, stream=True, **keywords))
         try:
-            response = self._whole(super().request(*args, timeout=self._answer_s, stream=True, **keywords))
+            response = sending.wait(self._answer_s, self._interrupt)
         except prawcore.RequestException as error:
             self.last = Exchange(path, grant, None, lost=_in_words(error.original_exception))
             self._budget.failed(ticket, self.last.lost)
@@ -60,28 +68,6 @@ class BudgetedRequestor(prawcore.Requestor):
             self._budget.failed(ticket, failed)
         else:
             self._budget.answered(ticket, exchange.headers, refused=exchange.status == 429)
-
-    def _whole(self, response: requests.Response) -> requests.Response:
-        """The response with its whole body."""
-        too_slow = threading.Event()
-
-        def stop() -> None:
-            too_slow.set()
-            # Where all of it has been read meanwhile there is nothing left to shut.
-            with suppress(ValueError, OSError):
-                response.raw.shutdown()
-
-        watch = threading.Timer(self._answer_s, stop)
-        watch.daemon = True
-        watch.start()
-        try:
-            _ = response.content
-        except requests.RequestException as error:
-            cause = requests.ReadTimeout("the answer came too slowly") if too_slow.is_set() else error
-            raise prawcore.RequestException(cause, (), {}) from None
-        finally:
-            watch.cancel()
-        return response
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -10,8 +10,12 @@ SELECT set_config('synchronous_commit', 'off', false)
 SELECT set_config('synchronous_commit', 'on', true)
 
 -- name: open
--- Begin the budget of a client id that was never seen.
-INSERT INTO api_budgets (client) VALUES (%(client)s) ON CONFLICT DO NOTHING
+-- Begin the budget of a client id that was never seen. Times that no halt and no queue reach come from a clock
+-- that has been set back, and are forgotten.
+INSERT INTO api_budgets (client) VALUES (%(client)s)
+ON CONFLICT (client) DO UPDATE SET next_at = NULL, halted_until = NULL, open_until = NULL, probe_until = NULL
+WHERE GREATEST(api_budgets.next_at, api_budgets.halted_until, api_budgets.open_until, api_budgets.probe_until)
+      > clock_timestamp() + interval '2 hours'
 
 -- name: reserve
 -- Take the next slot (GCRA without a burst): how many seconds from now it is, and when. No row where it is
