@@ -35,6 +35,26 @@ def test_import_beside_copy(redclust: Redclust, database: Database, dump: Path) 
         assert connection.execute("SELECT count(*) FROM comments").fetchone() == (0,)
 
 
+def test_queue_beside_a_bare_loop(redclust: Redclust, database: Database) -> None:
+    done = redclust("benchmark", "queue", "--jobs", "120", "--runs", "3", "--format", "json")
+    assert done.returncode in (0, 3), done.stderr
+    report = json.loads(done.stdout)
+    assert report["jobs"] == 120
+    assert report["durable"] is False  # the server of the tests does not wait for its disk
+    assert [one["processes"] for one in report["speeds"]] == [1, 4]
+    for one in report["speeds"]:
+        # Heartbeats write too.
+        for side in ("queue", "bare"):
+            assert 2 <= one[side]["commits_per_job"] < 2.5
+        pairs = zip(
+            one["comparison"]["baseline"]["runs_s"], one["comparison"]["measured"]["runs_s"], strict=True
+        )
+        assert one["speed_ratio"] == pytest.approx(sorted(bare / ours for bare, ours in pairs)[1])
+    assert report["ok"] is (done.returncode == 0)
+    with database.connect() as connection:
+        assert connection.execute("SELECT count(*) FROM crawl_runs").fetchone() == (0,)
+
+
 def test_a_damaged_dump_is_no_benchmark(redclust: Redclust, dump: Path) -> None:
     dump.write_bytes(dump.read_bytes()[:-30])
     done = redclust("benchmark", "import", str(dump), check=16)

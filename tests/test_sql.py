@@ -69,6 +69,8 @@ ALONE = re.compile(
     r"(VACUUM|DROP INDEX CONCURRENTLY|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX|SET TRANSACTION)\b"
 )
 UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
+#: What the queries that stand below in the same file work on.
+TABLES_OF_ITS_OWN = re.compile(r"CREATE (TEMPORARY|TABLE benchmark)")
 EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"
 
 
@@ -116,7 +118,7 @@ def fits(connection: Connection, alone: Connection, one: Query) -> str | None:
         if ALONE.match(one.text):
             alone.execute(statement(one), parameters(one))
         else:
-            with connection.transaction(force_rollback=not one.text.startswith("CREATE TEMPORARY")):
+            with connection.transaction(force_rollback=not TABLES_OF_ITS_OWN.match(one.text)):
                 check(connection, one)
     except psycopg.Error as error:
         return f"{one.area}.{one.name}: {error}"

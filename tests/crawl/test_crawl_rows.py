@@ -17,7 +17,13 @@ from redclust.rehearsal.site import AccountFate, Caps, Fate
 from redclust.rehearsal.world import World
 
 #: Everything that there is.
-ALL: dict[str, Any] = {"posts": 1000, "comments": 100_000, "more_requests": 1000, "depth": 100, "depth_limit": 0}
+ALL: dict[str, Any] = {
+    "posts": 1000,
+    "comments": 100_000,
+    "more_requests": 1000,
+    "depth": 100,
+    "depth_limit": 0,
+}
 
 
 def one(database: Database, statement: str) -> Any:

@@ -31,3 +31,21 @@ def import_(
             connector, files, runs=runs, batch_rows=batch_rows, progress=runtime.progress
         )
     runtime.finish(report, fmt)
+
+
+@app.command()
+def queue(
+    ctx: typer.Context,
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs that each side works off.")] = 60_000,
+    runs: Annotated[int, typer.Option(min=3, help="Pairs of runs that they are divided into.")] = 60,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Work jobs off in a throw-away database, beside a bare SELECT … FOR UPDATE SKIP LOCKED loop."""
+    from redclust.ops import benchmark
+
+    runtime: Runtime = ctx.obj
+    with runtime.server("benchmark") as connector:
+        report = benchmark.queue_benchmark(
+            connector, runtime.loaded.settings.queue, jobs=jobs, runs=runs, progress=runtime.progress
+        )
+    runtime.finish(report, fmt)

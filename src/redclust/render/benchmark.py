@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.benchmark import Comparison, ImportBenchmark
+from redclust.ops.benchmark import Comparison, ImportBenchmark, QueueBenchmark
+from redclust.ops.benchmark.queue import TO_REACH_RATIO
 from redclust.render.output import size, table
 from redclust.report import Report
 
 
 def show(report: Report, out: Console) -> None:
-    if not isinstance(report, ImportBenchmark):
-        raise TypeError(type(report).__name__)
+    match report:
+        case ImportBenchmark():
+            _import(report, out)
+        case QueueBenchmark():
+            _queue(report, out)
+        case _:
+            raise TypeError(type(report).__name__)
+
+
+def _import(report: ImportBenchmark, out: Console) -> None:
     rows = ", ".join(f"{count:,} {name}" for name, count in report.table_rows.items() if count)
     out.print(f"{report.rows:,} rows of dumps; in the tables: {rows}. Postgres {report.server_version}")
     speeds = {
@@ -20,6 +29,29 @@ def show(report: Report, out: Console) -> None:
     }
     _compare(report.comparison, speeds, out)
     out.print(f"peak memory of redclust's own processes: {size(report.peak_memory_bytes)}")
+
+
+def _queue(report: QueueBenchmark, out: Console) -> None:
+    durable = "durable commits" if report.durable else "commits that do not wait for the disk"
+    out.print(
+        f"{report.jobs:,} jobs a side and number of processes, {durable}. Postgres {report.server_version}"
+    )
+    numbers = ("jobs/s", "first third", "last third", "commits/s", "commits a job")
+    for one in report.speeds:
+        shown = table("side", *numbers, right=numbers)
+        for side, speed in ((one.comparison.measured, one.queue), (one.comparison.baseline, one.bare)):
+            speeds = (speed.jobs_per_s, speed.first_third_jobs_per_s, speed.last_third_jobs_per_s)
+            figures = [f"{figure:,.0f}" for figure in (*speeds, speed.commits_per_s)]
+            shown.add_row(side.name, *figures, f"{speed.commits_per_job:.2f}")
+        out.print(f"{one.processes} {'process' if one.processes == 1 else 'processes'}:")
+        out.print(shown)
+        slowest, fastest = 1 / one.comparison.max_ratio, 1 / one.comparison.min_ratio
+        out.print(
+            f"ratio {one.speed_ratio:.2f} (median of {len(one.comparison.ratios)} pairs; "
+            f"{slowest:.2f} to {fastest:.2f}); last third {one.steady_ratio:.2f} of the first"
+        )
+    if not report.ok:
+        out.print(f"Missed: each ratio was to be {TO_REACH_RATIO} at least")
 
 
 def _compare(comparison: Comparison, rows_per_s: dict[str, float], out: Console) -> None:

@@ -224,6 +224,7 @@ WITH stuck AS MATERIALIZED (
            OR GREATEST(lease_until, up.since + %(lease_s)s::double precision * interval '1 s') < now()
            OR deadline_at < now()
            OR GREATEST(page_at, up.since) < now() - %(stuck_after_s)s::double precision * interval '1 s')
+    LIMIT 1000
     FOR NO KEY UPDATE OF crawl_jobs SKIP LOCKED
 ), reset AS (
     UPDATE crawl_jobs AS j

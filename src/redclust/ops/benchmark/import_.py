@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import resource
 import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from typing import ClassVar
 
-from psycopg import sql
-
-from redclust.db import schema
 from redclust.db.connect import Connection, Connector
-from redclust.db.session import Database
 from redclust.dumps.read import Filters
 from redclust.errors import ArtefactUnusable
+from redclust.ops.benchmark.database import on, throw_away
 from redclust.ops.benchmark.frame import Comparison, alternate
 from redclust.ops.import_ import import_files
 from redclust.report import Progress, Report, Silent
@@ -55,7 +50,7 @@ def import_benchmark(
     Raises:
         ArtefactUnusable: a file cannot be read to its end.
     """
-    with _throw_away(connector) as database, tempfile.TemporaryDirectory(prefix="redclust-") as folder:
+    with throw_away(connector) as database, tempfile.TemporaryDirectory(prefix="redclust-") as folder:
 
         def run_import(watch: Progress | None = None) -> int:
             report = import_files(
@@ -76,7 +71,7 @@ def import_benchmark(
 
             def empty() -> None:
                 for table in reversed(TABLES):
-                    connection.execute(_on(table, "truncate_table"))
+                    connection.execute(on(table, "truncate_table"))
                 connection.execute(query("benchmark", "checkpoint"))
 
             def run_copy() -> None:
@@ -105,33 +100,16 @@ def import_benchmark(
     )
 
 
-@contextmanager
-def _throw_away(connector: Connector) -> Generator[Database]:
-    name = f"redclust_benchmark_{token_hex(4)}"
-    with connector.connect(autocommit=True, bulk=True) as connection:
-        connection.execute(_on(name, "create_database"))
-        try:
-            own = Connector(connector.target.on(name), connector.settings, connector.verb)
-            schema.migrate(own)
-            yield Database(own)
-        finally:
-            connection.execute(_on(name, "drop_database"))
-
-
-def _on(name: str, statement: str) -> sql.Composed:
-    return sql.SQL(query("benchmark", statement)).format(name=sql.Identifier(name))
-
-
 def _save(connection: Connection, table: str, folder: Path) -> int:
     with (folder / table).open("wb") as file, connection.cursor() as cursor:
-        with cursor.copy(_on(table, "copy_out")) as copy:
+        with cursor.copy(on(table, "copy_out")) as copy:
             for block in copy:
                 file.write(block)
         return cursor.rowcount
 
 
 def _load(connection: Connection, table: str, folder: Path) -> None:
-    with (folder / table).open("rb") as file, connection.cursor().copy(_on(table, "copy_in")) as copy:
+    with (folder / table).open("rb") as file, connection.cursor().copy(on(table, "copy_in")) as copy:
         while block := file.read(1 << 20):
             copy.write(block)
 

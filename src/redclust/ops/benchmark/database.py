@@ -1,0 +1,33 @@
+"""Where benchmarks are run: in a database that is dropped at their end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from secrets import token_hex
+
+from psycopg import sql
+
+from redclust.db import schema
+from redclust.db.connect import Connector
+from redclust.db.session import Database
+from redclust.sql import query
+
+
+@contextmanager
+def throw_away(connector: Connector) -> Generator[Database]:
+    """A migrated database on the server of ``connector``; dropped when the block ends."""
+    name = f"redclust_benchmark_{token_hex(4)}"
+    with connector.connect(autocommit=True, bulk=True) as connection:
+        connection.execute(on(name, "create_database"))
+        try:
+            own = Connector(connector.target.on(name), connector.settings, connector.verb)
+            schema.migrate(own)
+            yield Database(own)
+        finally:
+            connection.execute(on(name, "drop_database"))
+
+
+def on(name: str, statement: str) -> sql.Composed:
+    """A query of the benchmarks with its table's or database's name."""
+    return sql.SQL(query("benchmark", statement)).format(name=sql.Identifier(name))
