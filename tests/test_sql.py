@@ -42,6 +42,7 @@ IDENTIFIERS: dict[str, str] = {
     "extension": "btree_gist",
     "schema": BORROWED,
     "extensions.make_schema": "test_sql_throw_away",
+    "integrity.ids_block": "posts",
     "parent": "graph_nodes",
     "key": "id",
     "columns": "id",
@@ -59,6 +60,7 @@ WORDS = {
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
     "integrity.comment_subreddit_differs.rows": "SELECT ctid, * FROM comments",
+    "integrity.comment_subreddit_differs_by_set.rows": "SELECT ctid, * FROM comments",
 }
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("store", "merge_interactions"): "file_id"}

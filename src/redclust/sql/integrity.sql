@@ -8,7 +8,11 @@
 -- For this transaction: no index is asked, what is joined is hashed in memory, and both cores read.
 SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true),
        set_config('enable_bitmapscan', 'off', true), set_config('enable_nestloop', 'off', true),
-       set_config('jit', 'off', true), set_config('work_mem', %(work_mem)s, true)
+       -- Parameters of some megabytes stay parameters instead of becoming text of the plan.
+       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
+       -- Few rows are found; the planner fears that many have to be handed over.
+       set_config('parallel_tuple_cost', '0', true), set_config('parallel_setup_cost', '0', true),
+       set_config('work_mem', %(work_mem)s, true)
 
 -- name: snapshot_at
 -- The moment that a check looks at.
@@ -35,6 +39,46 @@ SELECT key, count(*) OVER () FROM ({found}) AS f ORDER BY key LIMIT %(samples)s
 SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
 FROM ({rows}) AS t
 WHERE t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} AS r WHERE r.id = t.{column})
+
+-- name: dangling_by_set
+-- The same where the ids of the other table are known as bits: of each page of them, from low to high, pages says
+-- where its bits are.
+SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.{column} IS NOT NULL
+  AND CASE WHEN t.{column}::bigint >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
+           THEN get_bit(%(bits)s::bytea,
+                        (%(pages)s::integer[])[((t.{column}::bigint >> 12) - %(low)s::bigint)::integer + 1]::bigint << 12
+                        | (t.{column}::bigint & 4095))
+           ELSE 0 END = 0
+
+-- name: comment_subreddit_differs_by_set
+-- The same where the subreddits of the posts are known, three bytes each, none for a post that is not there.
+SELECT place, key, NULL::tid AS other
+FROM (
+    SELECT t.ctid AS place, t.id::text AS key, substr(int4send(t.subreddit_id), 2, 3) AS own,
+           substr(%(values)s::bytea,
+                  CASE WHEN t.post_id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
+                       THEN 3 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
+                                 | (t.post_id & 4095)::integer)
+                       ELSE 0 END + 1, 3) AS of_post
+    FROM ({rows}) AS t
+) AS t
+WHERE of_post <> own AND of_post <> '\x000000'
+
+-- name: pages_of
+-- How many pages a table has.
+SELECT pg_relation_size(%(table)s::regclass) / current_setting('block_size')::integer
+
+-- name: ids_block
+-- The ids on some pages of a table, packed: 8 bytes each.
+SELECT string_agg(int8send(id), ''::bytea) FROM {table}
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: posts_block
+-- The posts on some pages, packed: 8 bytes of the id, 4 of the subreddit.
+SELECT string_agg(int8send(id) || int4send(subreddit_id), ''::bytea) FROM posts
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
 -- name: bereft
 -- Rows that name a row which an earlier step takes away.

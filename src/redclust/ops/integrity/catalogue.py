@@ -35,11 +35,17 @@ class Rows:
     #: What else the query is composed with, by the names it has there.
     names: tuple[tuple[str, str], ...] = ()
 
-    def found(self, rows: sql.Composable | None = None) -> sql.Composed:
-        """The query, on the whole table or on ``rows`` of it."""
+    @property
+    def parent(self) -> str | None:
+        """The table that the rows refer to, where all that is asked is whether it has their ids."""
+        return dict(self.names).get("parent")
+
+    def found(self, rows: sql.Composable | None = None, *, by_set: bool = False) -> sql.Composed:
+        """The query, on the whole table or on ``rows`` of it; ``by_set`` where the parent's ids are known."""
         names = self.identifiers()
         whole = sql.SQL(query("integrity", "whole")).format(**names)
-        return sql.SQL(query("integrity", self.query)).format(rows=rows or whole, **names)
+        text = query("integrity", f"{self.query}_by_set" if by_set else self.query)
+        return sql.SQL(text).format(rows=rows or whole, **names)
 
     def identifiers(self) -> dict[str, sql.Composable]:
         """What queries about these rows are composed with."""

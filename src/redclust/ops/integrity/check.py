@@ -6,18 +6,17 @@ import time
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.ops.integrity import catalogue
 from redclust.ops.integrity.catalogue import Check
-from redclust.ops.integrity.moment import one_moment
-from redclust.report import Progress, Report
+from redclust.ops.integrity.moment import Moment, one_moment
+from redclust.report import Progress, Report, Task
 from redclust.sql import query
 
 State = Literal["clean", "found", "skipped", "failed"]
@@ -87,7 +86,7 @@ def check(
     chosen = catalogue.of_types(types)
     with (
         database.connect(bulk=True, autocommit=True) as connection,
-        one_moment(connection, read_only=True) as snapshot_at,
+        one_moment(connection, read_only=True) as moment,
     ):
         pages: dict[str, int] = dict(connection.execute(query("integrity", "relation_pages")).fetchall())
         weights = [sum(pages.get(table, 1) for table in one.reads) for one in chosen]
@@ -95,19 +94,18 @@ def check(
         with progress.task("integrity check", total=sum(weights), unit="pages") as task:
             for one, weight in zip(chosen, weights, strict=True):
                 task.note(one.name)
-                results.append(_run(connection, one, samples))
+                results.append(_run(moment, one, samples, task))
                 task.advance(weight)
     duration_s = round(time.monotonic() - started_s, 3)
-    return CheckReport(snapshot_at, tuple(results), strict or bool(types), duration_s)
+    return CheckReport(moment.at, tuple(results), strict or bool(types), duration_s)
 
 
-def _run(connection: Connection, one: Check, samples: int) -> Result:
+def _run(moment: Moment, one: Check, samples: int, task: Task) -> Result:
     started_s = time.monotonic()
     rows, sample, state, reason = 0, (), "clean", ""
     try:
-        with connection.transaction():
-            statement = sql.SQL(query("integrity", "sample")).format(found=one.rows.found())
-            found = connection.execute(statement, {"samples": samples}).fetchall()
+        with moment.connection.transaction():
+            found = _sample(moment, one, samples, task)
         if found:
             rows, sample, state = int(found[0][1]), tuple(str(key) for key, _ in found), "found"
     except pg.InsufficientPrivilege as error:
@@ -116,6 +114,17 @@ def _run(connection: Connection, one: Check, samples: int) -> Result:
         state, reason = "failed", _line(error)
     duration_s = round(time.monotonic() - started_s, 3)
     return Result(one.name, one.type, state, rows, sample, one.meaning, one.mend, reason, duration_s)
+
+
+def _sample(moment: Moment, one: Check, samples: int, task: Task) -> list[tuple[Any, ...]]:
+    """The first keys of what is found, each with the number of all."""
+    if moment.unique(one.rows, task):
+        return []
+    members = moment.set_for(one.rows, task)
+    task.note(one.name)
+    found = one.rows.found(by_set=members is not None)
+    statement = sql.SQL(query("integrity", "sample")).format(found=found)
+    return moment.connection.execute(statement, {"samples": samples, **(members or {})}).fetchall()
 
 
 def _line(error: psycopg.Error) -> str:

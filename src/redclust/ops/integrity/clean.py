@@ -17,9 +17,9 @@ from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
 from redclust.errors import Locked, UsageError
 from redclust.ops.integrity import steps
-from redclust.ops.integrity.moment import one_moment
+from redclust.ops.integrity.moment import Moment, one_moment
 from redclust.ops.integrity.steps import Step
-from redclust.report import Progress, Report
+from redclust.report import Progress, Report, Task
 from redclust.sql import query
 
 #: A batch never waits longer than this in the queue for a lock: others queue behind it.
@@ -151,13 +151,13 @@ class _Run:
         only, self.left = self.left, {}
         with (
             self.progress.task("collecting", total=len(self.plan), unit="steps") as task,
-            one_moment(self.connection, read_only=False),
+            one_moment(self.connection, read_only=False) as moment,
         ):
             self.connection.execute(query("integrity", "clear_doomed"))
             for step in self.plan:
                 task.note(step.reason)
                 if not again or step.number in only:
-                    self._find(step, only[step.number] if again else None)
+                    self._find(moment, step, only[step.number] if again else None, task)
                 task.advance(1)
             self.connection.execute(query("integrity", "analyze_doomed"))
             for number, rows, last, later in self.connection.execute(query("integrity", "doomed_rows")):
@@ -167,10 +167,13 @@ class _Run:
                 if later:
                     self.left[number] = later
 
-    def _find(self, step: Step, only: list[str] | None) -> None:
+    def _find(self, moment: Moment, step: Step, only: list[str] | None, task: Task) -> None:
+        if moment.unique(step.rows, task):
+            return
         earlier = [one for one in self.plan[: step.number] if one.table == step.table]
-        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds())
-        self.connection.execute(stage, {"steps": list(step.after)} if step.after else None)
+        members = moment.set_for(step.rows, task)
+        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds(by_set=bool(members)))
+        self.connection.execute(stage, {"steps": list(step.after), **(members or {})})
         values = {
             "step": step.number,
             "same_table": [one.number for one in earlier],

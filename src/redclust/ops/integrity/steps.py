@@ -40,13 +40,13 @@ class Step:
     def table(self) -> str:
         return self.rows.table
 
-    def finds(self) -> sql.Composed:
+    def finds(self, *, by_set: bool) -> sql.Composed:
         """What to collect: the check's rows, and those that an earlier step leaves without theirs."""
         if not self.after:
-            return self.rows.found()
+            return self.rows.found(by_set=by_set)
         bereft = Rows(self.table, "bereft", self.rows.key, self.rows.names)
         both = sql.SQL(query("integrity", "both"))
-        return both.format(found=self.rows.found(), bereft=bereft.found())
+        return both.format(found=self.rows.found(by_set=by_set), bereft=bereft.found())
 
     def still(self) -> sql.Composed:
         """Of one batch the rows that are wrong yet."""
