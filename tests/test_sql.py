@@ -256,6 +256,7 @@ def test_no_sql_in_python() -> None:
 Reason = str | tuple[str, str, Mapping[str, Any]]
 INDEXES: dict[str, Reason] = {
     "quarantine_runs_pkey": "key",
+    "precalc_marks_pkey": "key",
     "quarantine_pkey": ("quarantine", "last_number", {"run_id": 1}),
     "redclust_migrations_pkey": "a migration is recorded once",
     "subreddits_pkey": "key",

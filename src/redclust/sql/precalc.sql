@@ -16,6 +16,10 @@ FROM (
 ) AS counted
 GROUP BY user_id, subreddit_id
 
+-- name: stage_moment
+-- Which transactions this snapshot sees.
+CREATE TEMPORARY TABLE snapshot_moment AS SELECT pg_current_snapshot() AS seen
+
 -- name: stage_users
 -- The names of users, as of the same snapshot.
 CREATE TEMPORARY TABLE snapshot_users AS SELECT id, name, bot_reason FROM users
@@ -343,6 +347,12 @@ UPDATE precalc_runs
 SET status = 'completed', finished_at = clock_timestamp(), snapshot_at = %(snapshot_at)s,
     fingerprint = %(fingerprint)s, next_community_id = %(next_community_id)s, figures = %(figures)s
 WHERE id = %(id)s
+
+-- name: mark_moment
+-- Which transactions are in the graph, and which one wrote it, instead of those of the graph before.
+WITH before AS (DELETE FROM precalc_marks)
+INSERT INTO precalc_marks (run_id, source_snapshot, swap_snapshot, swap_xid)
+SELECT %(id)s, seen, pg_current_snapshot(), pg_current_xact_id() FROM snapshot_moment
 
 -- name: add_figures
 -- What is known only after the swap.

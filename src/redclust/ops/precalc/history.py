@@ -61,6 +61,7 @@ def complete(
         "figures": _json(figures),
     }
     connection.execute(query("precalc", "complete_run"), values)
+    connection.execute(query("precalc", "mark_moment"), {"id": run_id})
 
 
 def add_figures(connection: Connection, run_id: int, figures: Figures) -> None:

@@ -80,7 +80,7 @@ def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
     with connection.transaction():
         at = _row(connection, "transaction_began_at")[0]
         connection.execute(query("precalc", "group_by_sorting"))
-        for name in ("stage_activity", "stage_users", "stage_subreddits", "stage_titles"):
+        for name in ("stage_moment", "stage_activity", "stage_users", "stage_subreddits", "stage_titles"):
             connection.execute(query("precalc", name))
     connection.isolation_level = None
     user_rows = np.frombuffer(_packed(connection, "user_ids"), _PACKED_USER)
