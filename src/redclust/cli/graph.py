@@ -105,6 +105,60 @@ def communities(
 
 
 @app.command()
+def versions(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """The versions of the graph: every precalc that came to its end, the newest first."""
+    from redclust.ops.precalc import versions
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph versions") as database:
+        report = versions.listed(database, runtime.loaded.settings.precalc, limit=limit)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def diff(
+    ctx: typer.Context,
+    a: Annotated[int | None, typer.Argument(min=1, help="The one before the newest, if left out.")] = None,
+    b: Annotated[int | None, typer.Argument(min=1, help="The newest, if left out.")] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """What changed from version A to version B: nodes, links, communities."""
+    from redclust.ops.precalc import versions
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph diff") as database:
+        report = versions.diff(database, runtime.loaded.settings.precalc, a, b)
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    version: Annotated[int, typer.Argument(min=1, help="A version that graph versions lists as kept.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Show an older version of the graph again; it becomes the newest version, so that this can be undone too.
+
+    What was deleted or forgotten since stays gone.
+    """
+    from redclust.ops.precalc import versions
+
+    runtime: Runtime = ctx.obj
+    settings = runtime.loaded.settings.precalc
+    with runtime.database("graph rollback") as database:
+        if dry_run:
+            report = versions.diff(database, settings, None, version)
+        else:
+            report = versions.rollback(database, settings, version, runtime.progress)
+    runtime.finish(report, fmt)
+
+
+@app.command()
 def export(
     ctx: typer.Context,
     to: Annotated[To, typer.Option("--to", help="The form; csv makes NAME-nodes.csv and NAME-links.csv.")],

@@ -92,6 +92,9 @@ class PrecalcSettings(_Section):
     progress_interval: Annotated[int, Field(ge=1)] = Field(
         default=100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
     )
+    versions_kept: Annotated[int, Field(ge=1)] = Field(
+        default=10, description="Versions of the graph that can be compared and put back."
+    )
     clear_on_start: bool = Field(
         default=False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
     )

@@ -26,11 +26,22 @@ _ACCOUNT_STEPS = (
     "erase_relationships",
     "erase_links",
     "erase_nodes",
+    "erase_links_of_versions",
+    "erase_nodes_of_versions",
     "relabel_communities",
+    "relabel_communities_of_versions",
     "erase_jobs",
     "erase_quarantine",
     "erase_profiles",
     "erase_accounts",
+    "scrub_runs",
+)
+#: A graph from elsewhere may name accounts that have no row here.
+_GRAPH_STEPS = (
+    "erase_links",
+    "erase_nodes",
+    "erase_links_of_versions",
+    "erase_nodes_of_versions",
     "scrub_runs",
 )
 
@@ -101,8 +112,7 @@ def _erase_accounts(connection: Connection, done: dict[str, int]) -> None:
             connection.execute(query("tombstones", f"stage_{what}")).rowcount
             for what in ("accounts", "profiles", "nodes")
         ]
-        # A graph from elsewhere may name accounts that have no row here.
-        steps = _ACCOUNT_STEPS if any(found[:2]) else ("erase_links", "erase_nodes", "scrub_runs")
+        steps = _ACCOUNT_STEPS if any(found[:2]) else _GRAPH_STEPS
         for step in steps:
             done[step] = connection.execute(query("tombstones", step)).rowcount
         for what in ("accounts", "profiles", "nodes"):

@@ -13,7 +13,9 @@ from redclust.ops.graph.names import prefixed
 from redclust.ops.graph.nodes import NodeReport, TopReport
 from redclust.ops.graph.overview import ShowReport
 from redclust.ops.graph.snapshot import Community
-from redclust.render.output import size, table
+from redclust.ops.precalc import DiffReport, RollbackReport, VersionsReport
+from redclust.render import versions
+from redclust.render.output import plain, size, table
 from redclust.report import Report
 
 _EMPTY = "The graph is empty: redclust precalc computes it"
@@ -35,6 +37,12 @@ def show(report: Report, out: Console) -> None:
             _export(report, out)
         case MapReport():
             _map(report, out)
+        case VersionsReport():
+            versions.listed(report, out)
+        case DiffReport():
+            versions.diff(report, out)
+        case RollbackReport():
+            versions.rollback(report, out)
         case _:
             raise TypeError(type(report).__name__)
 
@@ -180,8 +188,3 @@ def _label(community: Community | None) -> str:
 def name(text: str, node_type: str = "subreddit") -> str:
     """A subreddit's or user's name as Reddit writes it, safe for a terminal."""
     return prefixed(plain(text), node_type)
-
-
-def plain(text: str) -> str:
-    """Text without characters that a terminal would obey."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -50,6 +50,11 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     return made
 
 
+def plain(text: str) -> str:
+    """Text without characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def size(size_bytes: float) -> str:
     """Bytes as a person reads them."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):

@@ -170,6 +170,10 @@ ORDER BY a.pid
 -- Every row goes (precalc --clear).
 DELETE FROM {table}
 
+-- name: drop_changes
+-- Looked for once more after the table is emptied.
+DROP TABLE {changes}
+
 -- name: stage_activity_changes
 -- How activity differs from what is shown: by old.place where a row is there, gone where it is no more.
 CREATE TEMPORARY TABLE activity_changes ON COMMIT DROP AS

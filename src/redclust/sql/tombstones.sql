@@ -77,6 +77,12 @@ FROM graph_nodes AS n
 JOIN tombstones AS t
   ON t.name_hash = sha256(convert_to(lower(CASE WHEN n.type = 'user' THEN n.name ELSE substr(n.name, 3) END), 'UTF8'))
 WHERE n.type = 'user' OR (n.type = 'subreddit' AND lower(n.name) LIKE 'u\_%')
+UNION
+SELECT n.id
+FROM (SELECT DISTINCT id, type, name FROM graph_nodes_before WHERE name IS NOT NULL) AS n
+JOIN tombstones AS t
+  ON t.name_hash = sha256(convert_to(lower(CASE WHEN n.type = 'user' THEN n.name ELSE substr(n.name, 3) END), 'UTF8'))
+WHERE n.type = 'user' OR (n.type = 'subreddit' AND lower(n.name) LIKE 'u\_%')
 
 -- name: erase_comments_of_profiles
 -- What stands in such a profile goes whole.
@@ -122,6 +128,23 @@ DELETE FROM graph_links WHERE source IN (SELECT id FROM gone_nodes) OR target IN
 -- name: erase_nodes
 -- The nodes themselves.
 DELETE FROM graph_nodes WHERE id IN (SELECT id FROM gone_nodes)
+
+-- name: erase_links_of_versions
+-- Their links in versions that are kept.
+DELETE FROM graph_links_before WHERE source IN (SELECT id FROM gone_nodes) OR target IN (SELECT id FROM gone_nodes)
+
+-- name: erase_nodes_of_versions
+-- The nodes in versions that are kept.
+DELETE FROM graph_nodes_before WHERE id IN (SELECT id FROM gone_nodes)
+
+-- name: relabel_communities_of_versions
+-- A community of a version that is kept loses the name of such a profile.
+UPDATE graph_communities_before AS c SET label = COALESCE(NULLIF((
+    SELECT string_agg(part, ', ' ORDER BY place)
+    FROM unnest(string_to_array(c.label, ', ')) WITH ORDINALITY AS parts (part, place)
+    WHERE NOT EXISTS (SELECT FROM gone_profiles AS g WHERE lower(g.name) = lower(part))
+), ''), 'community ' || c.id)
+WHERE string_to_array(lower(c.label), ', ') && ARRAY(SELECT lower(name) FROM gone_profiles)
 
 -- name: relabel_communities
 -- A community that is called after such a profile loses that part of its label.

@@ -4,15 +4,19 @@ from redclust.ops.precalc.figures import Bots, Figures, TableChange, Times
 from redclust.ops.precalc.history import Run
 from redclust.ops.precalc.pipeline import PrecalcReport, run
 from redclust.ops.precalc.status import PrecalcStatusReport, status
+from redclust.ops.precalc.versions import DiffReport, RollbackReport, VersionsReport
 
 __all__ = [
     "Bots",
+    "DiffReport",
     "Figures",
     "PrecalcReport",
     "PrecalcStatusReport",
+    "RollbackReport",
     "Run",
     "TableChange",
     "Times",
+    "VersionsReport",
     "run",
     "status",
 ]

@@ -46,6 +46,10 @@ class Times:
     swap_s: float = 0.0
     tidying_s: float = 0.0
 
+    @property
+    def total_s(self) -> float:
+        return float(sum(getattr(self, name) for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

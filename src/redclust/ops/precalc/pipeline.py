@@ -15,12 +15,12 @@ from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import atlas, history, previous, regions, snapshot, staging
+from redclust.ops.precalc import atlas, history, previous, regions, snapshot, staging, versions
 from redclust.ops.precalc.atlas import Pairs, Places
 from redclust.ops.precalc.figures import Bots, Figures, TableChange
 from redclust.ops.precalc.snapshot import People
 from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
-from redclust.ops.precalc.swap import swap, tidy
+from redclust.ops.precalc.swap import TABLES, swap, tidy
 from redclust.report import Progress, Report
 from redclust.sql import query
 
@@ -203,14 +203,8 @@ class _Run:
                 self.database.connector,
                 self.connection,
                 self.watch,
-                rows={
-                    "activity": figures.activity_rows,
-                    "relationships": figures.relationships,
-                    "communities": sum(figures.communities_by_level),
-                    "community_links": figures.community_links,
-                    "nodes": figures.subreddit_nodes + figures.user_nodes,
-                    "links": figures.links,
-                },
+                version=self.run_id,
+                differences={name: query("precalc", f"stage_{name}_changes") for name in TABLES},
                 clear=self.clear,
                 record=record,
                 task=task,
@@ -219,6 +213,7 @@ class _Run:
         vacuumed: tuple[str, ...] = ()
         with self.steps.step("tidying_s", "analyzing") as task, suppress(psycopg.OperationalError):
             vacuumed = tidy(self.connection, swapped.changes, task)
+            versions.forget_older(self.connection, keep=self.settings.versions_kept)
         figures = replace(
             figures,
             changes=swapped.changes,

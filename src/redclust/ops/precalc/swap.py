@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Any, LiteralString
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -27,6 +27,8 @@ TABLES: Mapping[str, str] = {
     "nodes": "graph_nodes",
     "links": "graph_links",
 }
+#: What is kept of them as it was before, so that versions can be compared and put back.
+_VERSIONED = frozenset({"communities", "community_links", "nodes", "links"})
 #: Milliseconds that one try waits for a lock.
 _LOCK_TIMEOUT_MS = 2000
 #: How long an operator's lock on the tables is waited for, and readers between two looks.
@@ -54,32 +56,37 @@ def swap(
     connection: Connection,
     watch: Connection,
     *,
-    rows: Mapping[str, int],
-    clear: bool,
+    version: int,
+    differences: Mapping[str, LiteralString],
+    clear: bool = False,
     record: Callable[[tuple[TableChange, ...]], None],
     task: Task,
 ) -> Swapped:
-    """Make the staged tables the graph that everybody sees, in one transaction, ``record`` included.
+    """Make another graph the one that everybody sees, in one transaction, ``record`` included.
 
-    Only rows that differ are written, so that the same graph again writes nothing; with ``clear`` all of
-    them. Readers go on reading but for the moment of the commit (``door.py``); writers wait. Linear, with
-    hash joins. ``watch`` is another session, idle otherwise; ``rows`` are the sizes of the new tables.
+    ``differences`` are, by the keys of ``TABLES`` and in the order to work in, the statements that find how
+    each table differs from the graph to be. Only rows that differ are written, so that the same graph again
+    writes nothing; with ``clear`` all of them. What they were before is kept for ``version``. Readers go on
+    reading but for the moment of the commit (``door.py``); writers wait. Linear, with hash joins. ``watch``
+    is another session, idle otherwise.
 
     Raises:
         Locked: another session holds a lock on these tables for longer than 10 minutes; named.
     """
-    task.total(len(TABLES) + 1)
+    task.total(len(differences) + 1)
     with doorway(connector, watch, connection) as doors:
         with connection.transaction():
-            began_at = _first(connection, "transaction_began_at")
+            began_at = _first(connection, "precalc", "transaction_began_at")
             values = {"limit_ms": _LOCK_TIMEOUT_MS, "local": True}
             connection.execute(query("precalc", "limit_lock_waits"), values)
             _lock(connection, task)
             task.advance(1)
             changes: list[TableChange] = []
-            for name, table in TABLES.items():
-                task.note(table)
-                changes.append(_change(connection, name, table, rows[name], clear=clear))
+            keep = not _first(connection, "versions", "is_first", {"version": version})
+            for name, statement in differences.items():
+                task.note(TABLES[name])
+                kept = version if keep and name in _VERSIONED else None
+                changes.append(_change(connection, name, statement, clear=clear, version=kept))
                 task.advance(1)
             record(tuple(changes))
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
@@ -130,20 +137,33 @@ def _lock(connection: Connection, task: Task) -> None:
             return
 
 
-def _change(connection: Connection, name: str, table: str, rows: int, *, clear: bool) -> TableChange:
+def _change(
+    connection: Connection, name: str, differences: LiteralString, *, clear: bool, version: int | None
+) -> TableChange:
+    table = TABLES[name]
     names = {"table": sql.Identifier(table), "changes": sql.Identifier(f"{name}_changes")}
+
+    def find() -> None:
+        connection.execute(differences)
+        if version is not None:
+            connection.execute(query("versions", f"keep_{name}"), {"version": version})
+
     deleted = 0
     if clear:
+        find()
+        version = None  # kept already
+        connection.execute(sql.SQL(query("precalc", "drop_changes")).format(**names))
         deleted = connection.execute(sql.SQL(query("precalc", "empty")).format(**names)).rowcount
-    connection.execute(query("precalc", f"stage_{name}_changes"))
+    find()
     deleted += connection.execute(sql.SQL(query("precalc", "delete_gone")).format(**names)).rowcount
     updated = connection.execute(query("precalc", f"update_{name}")).rowcount
     inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
-    return TableChange(table, rows, inserted, updated, deleted)
+    rows = connection.execute(sql.SQL(query("databases", "count_rows")).format(**names)).fetchone()
+    return TableChange(table, int(rows[0]) if rows else 0, inserted, updated, deleted)
 
 
-def _first(connection: Connection, name: str) -> datetime:
-    row = connection.execute(query("precalc", name)).fetchone()
+def _first(connection: Connection, area: str, name: str, values: dict[str, int] | None = None) -> Any:
+    row = connection.execute(query(area, name), values).fetchone()
     if row is None:
         raise RuntimeError(f"{name} answers nothing")
     return row[0]
