@@ -142,7 +142,7 @@ def rollback(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Show an older version of the graph again; it becomes the newest version, so that this can be undone too.
+    """Show an older version of the graph again; it becomes the newest version, so this can be undone too.
 
     What was deleted or forgotten since stays gone.
     """
