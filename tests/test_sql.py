@@ -47,6 +47,7 @@ IDENTIFIERS: dict[str, str] = {
     "key": "id",
     "columns": "id",
     "column": "name",
+    "versions.forget_older": "graph_nodes_before",
     "benchmark.create_database": "test_sql_throw_away",
     "benchmark.drop_database": "test_sql_throw_away",
 }

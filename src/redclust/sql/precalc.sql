@@ -170,10 +170,6 @@ ORDER BY a.pid
 -- Every row goes (precalc --clear).
 DELETE FROM {table}
 
--- name: drop_changes
--- Looked for once more after the table is emptied.
-DROP TABLE {changes}
-
 -- name: stage_activity_changes
 -- How activity differs from what is shown: by old.place where a row is there, gone where it is no more.
 CREATE TEMPORARY TABLE activity_changes ON COMMIT DROP AS
@@ -253,6 +249,39 @@ FULL JOIN (
     JOIN placed_subreddits AS s ON s.id = a.subreddit_id
 ) AS new ON new.source = old.source AND new.target = old.target
 WHERE (new.source, new.type, new.val, new.weight) IS DISTINCT FROM (old.source, old.type, old.val, old.weight)
+
+-- name: keep_nodes
+-- Nodes that this version changes, as they are until then.
+INSERT INTO graph_nodes_before
+    (version, id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id)
+SELECT %(version)s, COALESCE(old.id, new.id), old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z,
+       old.community_id, old.country_id, old.town_id
+FROM nodes_changes AS new LEFT JOIN graph_nodes AS old ON old.ctid = new.place
+
+-- name: keep_links
+-- Links that this version changes, as they are until then.
+INSERT INTO graph_links_before (version, source, target, type, val, weight)
+SELECT %(version)s, COALESCE(old.source, new.source), COALESCE(old.target, new.target), old.type, old.val, old.weight
+FROM links_changes AS new LEFT JOIN graph_links AS old ON old.ctid = new.place
+
+-- name: keep_communities
+-- Communities that this version changes, as they are until then.
+INSERT INTO graph_communities_before
+    (version, id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
+SELECT %(version)s, COALESCE(old.id, new.id), old.level, old.parent_id, old.label, old.terms, old.subreddits,
+       old.users, old.pos_x, old.pos_y
+FROM communities_changes AS new LEFT JOIN graph_communities AS old ON old.ctid = new.place
+
+-- name: keep_community_links
+-- Links between communities that this version changes, as they are until then.
+INSERT INTO graph_community_links_before (version, source_id, target_id, links, weight)
+SELECT %(version)s, COALESCE(old.source_id, new.source_id), COALESCE(old.target_id, new.target_id), old.links,
+       old.weight
+FROM community_links_changes AS new LEFT JOIN graph_community_links AS old ON old.ctid = new.place
+
+-- name: drop_changes
+-- Looked for once more after the table is emptied.
+DROP TABLE {changes}
 
 -- name: delete_gone
 -- Rows that are no more.

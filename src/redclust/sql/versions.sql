@@ -1,35 +1,6 @@
 -- Versions of the graph: what each changed is kept as it was before, so the state of version N is, for each key, the
 -- first row kept by a later version, and where there is none the row that is shown.
 
--- name: keep_nodes
--- Nodes that this version changes, as they are until then.
-INSERT INTO graph_nodes_before
-    (version, id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id)
-SELECT %(version)s, COALESCE(old.id, new.id), old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z,
-       old.community_id, old.country_id, old.town_id
-FROM nodes_changes AS new LEFT JOIN graph_nodes AS old ON old.ctid = new.place
-
--- name: keep_links
--- Links that this version changes, as they are until then.
-INSERT INTO graph_links_before (version, source, target, type, val, weight)
-SELECT %(version)s, COALESCE(old.source, new.source), COALESCE(old.target, new.target), old.type, old.val, old.weight
-FROM links_changes AS new LEFT JOIN graph_links AS old ON old.ctid = new.place
-
--- name: keep_communities
--- Communities that this version changes, as they are until then.
-INSERT INTO graph_communities_before
-    (version, id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
-SELECT %(version)s, COALESCE(old.id, new.id), old.level, old.parent_id, old.label, old.terms, old.subreddits,
-       old.users, old.pos_x, old.pos_y
-FROM communities_changes AS new LEFT JOIN graph_communities AS old ON old.ctid = new.place
-
--- name: keep_community_links
--- Links between communities that this version changes, as they are until then.
-INSERT INTO graph_community_links_before (version, source_id, target_id, links, weight)
-SELECT %(version)s, COALESCE(old.source_id, new.source_id), COALESCE(old.target_id, new.target_id), old.links,
-       old.weight
-FROM community_links_changes AS new LEFT JOIN graph_community_links AS old ON old.ctid = new.place
-
 -- name: is_first
 -- Whether no version was shown before this one: there is nothing to go back to.
 SELECT NOT EXISTS (SELECT FROM precalc_runs WHERE status = 'completed' AND id < %(version)s)
@@ -90,6 +61,14 @@ FROM graph_communities_between(%(a)s, %(b)s)
 WHERE level = 0
 ORDER BY abs(COALESCE(subreddits_b, 0) - COALESCE(subreddits_a, 0)) DESC, id
 LIMIT %(limit)s
+
+-- name: stage_put_back
+-- The version that is to be put back.
+CREATE TEMPORARY TABLE put_back (id integer)
+
+-- name: put_back
+-- That version.
+INSERT INTO put_back VALUES (%(version)s)
 
 -- name: stage_nodes_of_version
 -- How the nodes of a version differ from those that are shown; an account or subreddit that is no more stays gone.
@@ -174,17 +153,9 @@ FULL JOIN (
 ) AS new ON new.source = old.source_subreddit_id AND new.target = old.target_subreddit_id
 WHERE (new.shared, new.weight) IS DISTINCT FROM (old.overlap_count, old.weight)
 
--- name: stage_put_back
--- The version that is to be put back.
-CREATE TEMPORARY TABLE put_back (id integer)
-
 -- name: drop_put_back
 -- It was put back, or could not be.
 DROP TABLE put_back
-
--- name: put_back
--- That version.
-INSERT INTO put_back VALUES (%(version)s)
 
 -- name: complete_rollback
 -- Committed together with the graph: the version is as the one it puts back, with ids that go on from the newest.

@@ -146,7 +146,7 @@ def _change(
     def find() -> None:
         connection.execute(differences)
         if version is not None:
-            connection.execute(query("versions", f"keep_{name}"), {"version": version})
+            connection.execute(query("precalc", f"keep_{name}"), {"version": version})
 
     deleted = 0
     if clear:
