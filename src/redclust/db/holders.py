@@ -54,6 +54,11 @@ def of_snapshots(connection: Connection, *, own: Collection[int] = ()) -> tuple[
     return _read(connection, "of_snapshots", {"own": list(own)})
 
 
+def others(connection: Connection) -> tuple[Holder, ...]:
+    """The other clients of this database, the oldest session first."""
+    return _read(connection, "others", {})
+
+
 def blocking(connection: Connection, pid: int) -> tuple[Holder, ...]:
     """For whom a session waits at this moment; also prepared transactions."""
     return _read(connection, "blocking", {"pid": pid})

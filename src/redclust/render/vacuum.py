@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from redclust.duration import words
 from redclust.ops.vacuum import TableVacuum, VacuumReport
 from redclust.render.output import size, table
 from redclust.report import Report
@@ -19,17 +20,10 @@ def show(report: Report, out: Console) -> None:
 
 def vacuum(report: VacuumReport, out: Console) -> None:
     """Also what `maintenance` shows of its vacuum."""
-    columns = ("table", "", "dead rows", "left", "size", "after", "took")
-    rows = table(*columns, right=columns[2:])
-    for one in report.tables:
-        if not one.catalog or one.state not in ("done", "planned"):
-            rows.add_row(*_row(one))
-    out.print(rows)
-    catalogs = [one for one in report.tables if one.catalog and one.state in ("done", "planned")]
-    if catalogs:
-        before, after = (_sum(catalogs, which) for which in ("size_bytes_before", "size_bytes_after"))
-        change = f", now {size(after)}" if after else ""
-        out.print(f"and {len(catalogs)} tables of the system, {size(before)}{change}")
+    if report.full and report.dry_run:
+        _preview(report, out)
+    else:
+        _tables(report, out)
     for one in report.tables:
         if one.reason and not one.optional:
             by = "; ".join(holder.words() for holder in one.in_the_way)
@@ -43,6 +37,39 @@ def vacuum(report: VacuumReport, out: Console) -> None:
     else:
         done = sum(one.state == "done" for one in report.tables)
         out.print(f"Vacuumed {done} of {len(report.tables)} tables in {report.duration_s:.1f}s")
+
+
+def _tables(report: VacuumReport, out: Console) -> None:
+    columns = ("table", "", "dead rows", "left", "size", "after", "took")
+    rows = table(*columns, right=columns[2:])
+    for one in report.tables:
+        if not one.catalog or one.state not in ("done", "planned"):
+            rows.add_row(*_row(one))
+    out.print(rows)
+    catalogs = [one for one in report.tables if one.catalog and one.state in ("done", "planned")]
+    if catalogs:
+        before, after = (_sum(catalogs, which) for which in ("size_bytes_before", "size_bytes_after"))
+        change = f", now {size(after)}" if after else ""
+        out.print(f"and {len(catalogs)} tables of the system, {size(before)}{change}")
+
+
+def _preview(report: VacuumReport, out: Console) -> None:
+    figures = ("dead rows", "size", "needs on disk", "everybody waits about")
+    rows = table("table", *figures, "in it now", right=figures)
+    for one in report.tables:
+        if plan := one.full:
+            rows.add_row(
+                one.table,
+                str(one.dead_rows_before),
+                "locked" if one.size_bytes_before is None else size(one.size_bytes_before),
+                "" if plan.needed_bytes is None else size(plan.needed_bytes),
+                "" if plan.expected_s is None else words(plan.expected_s),
+                "; ".join(holder.words() for holder in plan.connected),
+            )
+    out.print(rows)
+    free = "not to be seen from here" if report.free_disk_bytes is None else size(report.free_disk_bytes)
+    out.print(f"Free disk: {free}")
+    out.print(report.consequences())
 
 
 def _row(one: TableVacuum) -> tuple[str, ...]:

@@ -69,3 +69,10 @@ JOIN pg_locks AS l ON l.pid IS NULL AND l.granted
      (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.virtualxid, w.classid, w.objid, w.objsubid)
 JOIN pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction::text
 WHERE w.pid = %(pid)s AND NOT w.granted
+
+-- name: others
+-- The other clients of this database.
+SELECT 'session', pid, application_name, usename, xact_start, state
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+ORDER BY backend_start

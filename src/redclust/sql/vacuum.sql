@@ -20,3 +20,15 @@ LIMIT 1
 -- name: limit_lock_waits
 -- How long a statement of this session may wait for a lock.
 SELECT set_config('lock_timeout', %(limit_ms)s::text, false)
+
+-- name: vacuum_full
+-- Write a table and its indexes anew without dead rows and free space; everybody else waits until it is done.
+VACUUM (FULL, ANALYZE) {table}
+
+-- name: file_of_table
+-- The number of a table's file, another one after it was written anew; and what may be logged of that.
+SELECT c.relfilenode::bigint,
+       CASE WHEN current_setting('wal_level') = 'minimal' THEN 0
+            ELSE pg_size_bytes(current_setting('max_wal_size')) END
+FROM pg_class AS c
+WHERE c.oid = %(relation)s::oid

@@ -20,6 +20,7 @@ from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.db.tables import Table
 from redclust.errors import DatabaseUnreachable
+from redclust.ops.vacuum.looking import Looker
 from redclust.ops.vacuum.report import NOT_PERMITTED, TableVacuum, VacuumReport, outcome, planned
 from redclust.ops.window import UP, Window, WindowClosed
 from redclust.report import Progress, Task
@@ -164,22 +165,9 @@ class _Run:
 
     def _execute(self, one: Table, statement: str) -> None:
         composed = sql.SQL(query("vacuum", statement)).format(table=one.identifier)
-        size_bytes, seen_bytes = one.size_bytes or 0, 0.0
-
-        def look() -> None:
-            nonlocal seen_bytes
-            self.window.check()
-            values = {"pid": self.session.info.backend_pid}
-            row = self.watcher.execute(query("vacuum", "progress"), values).fetchone()
-            if row is not None:
-                phase, seen, total = row
-                self.task.note(f"{one.label}: {phase}")
-                now_bytes = size_bytes * seen / total if total else 0.0
-                self.task.advance(max(0.0, now_bytes - seen_bytes))
-                seen_bytes = max(seen_bytes, now_bytes)
-
-        watch.run(self.session, composed, look)
-        self.task.advance(size_bytes - seen_bytes)
+        looker = Looker(self.session, self.watcher, self.window, self.task, one)
+        watch.run(self.session, composed, looker.look)
+        looker.finish()
 
     def _in_the_way(self, one: Table) -> tuple[Holder, ...]:
         return holders.of_relation(self.watcher, one.oid)
