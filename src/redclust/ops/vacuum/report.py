@@ -83,7 +83,7 @@ class VacuumReport(Report):
         free = "" if self.free_disk_bytes is None else f" ({_mib(self.free_disk_bytes)} are free)"
         others = "; ".join(holder.words() for holder in self.connected)
         return (
-            f"VACUUM FULL keeps everybody out of {len(plans)} tables, one at a time, for about "
+            f"A full vacuum keeps everybody out of {len(plans)} tables, one at a time, for about "
             f"{duration.words(took_s)} in all{guess}, and needs up to {_mib(needed)} of disk{free}"
             + (f"; {len(self.connected)} others are connected: {others}" if others else "")
         )
