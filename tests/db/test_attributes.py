@@ -112,7 +112,7 @@ def test_rows_are_counted_in_every_schema(database: Database) -> None:
         connection.execute('CREATE TABLE own."Notes" AS SELECT generate_series(1, 3) AS n')
         connection.execute("INSERT INTO users (name) VALUES ('one'), ('two')")
     counted = contents.count_now(database.connector)
-    assert (counted["users"], counted["own.Notes"], counted["posts"]) == (2, 3, 0)
+    assert (counted["public.users"], counted["own.Notes"], counted["public.posts"]) == (2, 3, 0)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from redclust.cli import (
     precalc,
     rehearse,
     reindex,
+    restore,
     vacuum,
 )
 from redclust.cli.runtime import Runtime
@@ -44,6 +45,7 @@ app.add_typer(crawl.app, name="crawl")
 app.add_typer(precalc.app, name="precalc")
 app.add_typer(graph.app, name="graph")
 app.add_typer(backup.app, name="backup")
+app.command("restore")(restore.command)
 app.add_typer(integrity.app, name="integrity")
 app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)

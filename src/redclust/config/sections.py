@@ -245,6 +245,10 @@ class BackupSettings(_Section):
     identity_file: Path | None = Field(
         default=None, description="The age identity that reads encrypted backups; keep it elsewhere as well."
     )
+    drill_assertions: dict[str, str] = Field(
+        default={},
+        description="SQL that a drill runs in the restored copy, by name; each must give true.",
+    )
     ping_start_url: SecretStr | None = Field(
         default=None, description="Asked for when a backup begins; a failing ping never fails a backup."
     )

@@ -15,7 +15,7 @@ def tables(connection: Connection) -> list[tuple[str, str]]:
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
-    """Exact rows of every table as this transaction sees it, by ``table`` or ``schema.table``.
+    """Exact rows of every table as this transaction sees it, by ``schema.table``.
 
     One scan of each table. The caller's transaction decides what is seen; in one that is REPEATABLE READ
     the counts are of one moment.
@@ -24,7 +24,7 @@ def count_rows(connection: Connection) -> dict[str, int]:
     for schema, table in tables(connection):
         statement = sql.SQL(query("databases", "count_rows"))
         row = connection.execute(statement.format(table=sql.Identifier(schema, table))).fetchone()
-        found[table if schema == "public" else f"{schema}.{table}"] = int(row[0]) if row else 0
+        found[f"{schema}.{table}"] = int(row[0]) if row else 0
     return found
 
 

@@ -187,7 +187,8 @@ class Embedded:
                 time.sleep(0.25)
                 return
             raise ToolError(
-                f"the embedded server does not start: {told or error}", hint=f"its log is {self.layout.log}"
+                f"the embedded server does not start: {told or error}",
+                hint=f"its log is {self.layout.log}; where the data is lost: redclust restore latest",
             ) from None
 
     def _create_database(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,8 +18,9 @@ from redclust.db.connect import Connection, Connector
 from redclust.errors import Locked
 from redclust.sql import query
 
-#: The first key of every advisory lock of redclust ("redc" in ASCII).
+#: The first key of every advisory lock of redclust ("redc" in ASCII), and of those on a name ("redn").
 LOCK_CLASS = 0x72656463
+NAME_CLASS = 0x7265646E
 _LONGEST_PAUSE_S = 1.0
 # An application's name while it holds a lock that it had to wait for: its session began before that.
 _NAME = re.compile(r"(?P<verb>.*?) lock(?: since (?P<since>\d{8}T\d{6}))?")
@@ -62,13 +64,51 @@ def hold(
     Raises:
         Locked: another run holds it for longer than ``wait_s``; the message says which and since when.
     """
-    statement = "try_lock_shared" if shared else "try_lock"
     keys = {"class": LOCK_CLASS, "name": int(name)}
     what = _WHAT.get(name, name.name.lower())
+    with _held(connector, keys, what, shared=shared, wait_s=wait_s, on_wait=on_wait) as connection:
+        yield connection
+
+
+@contextmanager
+def hold_name(
+    connector: Connector,
+    name: str,
+    *,
+    wait_s: float = 0,
+    on_wait: Callable[[str], None] = lambda told: None,
+) -> Generator[Connection]:
+    """Be the only one at work on what has this name, a database of the server, wherever that is about to be.
+
+    Advisory locks are of one database: whoever makes, renames or drops another one holds its name in the
+    database that ``connector`` is of. See :func:`hold`.
+
+    Raises:
+        Locked: another run holds it for longer than ``wait_s``; the message says which and since when.
+    """
+    key = zlib.crc32(name.encode())
+    keys = {"class": NAME_CLASS, "name": key - 2**32 if key >= 2**31 else key}
+    with _held(
+        connector, keys, f"the database {name}", shared=False, wait_s=wait_s, on_wait=on_wait
+    ) as connection:
+        yield connection
+
+
+@contextmanager
+def _held(
+    connector: Connector,
+    keys: dict[str, int],
+    what: str,
+    *,
+    shared: bool,
+    wait_s: float,
+    on_wait: Callable[[str], None],
+) -> Generator[Connection]:
+    statement = "try_lock_shared" if shared else "try_lock"
     with connector.connect(autocommit=True, role="lock") as connection:
         deadline, pause_s, waited = time.monotonic() + wait_s, 0.05, False
         while not _taken(connection, statement, keys):
-            other = holder(connection, name)
+            other = _holder(connection, keys)
             # Nobody to name: it ended between the two questions, so the lock is free.
             if other is None:
                 continue
@@ -92,9 +132,24 @@ def hold(
                 connection.execute(query("db", "unlock_all"))
 
 
+def assure(held: Connection, name: LockName) -> None:
+    """Before the act that a lock was taken for: is it still held?
+
+    Raises:
+        psycopg.OperationalError: its session has ended, and the lock with it.
+    """
+    held.execute(query("db", "lock_holder"), {"class": LOCK_CLASS, "name": int(name)})
+
+
 def holder(connection: Connection, name: LockName) -> str | None:
     """Who holds a lock, in words: process id, application and since when; None where nobody does."""
-    row = connection.execute(query("db", "lock_holder"), {"class": LOCK_CLASS, "name": int(name)}).fetchone()
+    return _holder(connection, {"class": LOCK_CLASS, "name": int(name)})
+
+
+def _holder(connection: Connection, keys: dict[str, int]) -> str | None:
+    # The server shows a key as the unsigned number that it is inside.
+    shown = {key: value % 2**32 for key, value in keys.items()}
+    row = connection.execute(query("db", "lock_holder"), shown).fetchone()
     if row is None:
         return None
     pid, application, since, address = row

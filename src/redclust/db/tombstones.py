@@ -74,6 +74,23 @@ def gone_names(connection: Connection, names: Sequence[str]) -> dict[str, bool]:
     return {str(name): bool(forgotten) for name, forgotten in rows}
 
 
+def carry_over(source: Connection, target: Connection) -> int:
+    """Write down in another database what is gone in this one; how many were not known there.
+
+    Their rows there are not touched before :func:`apply`.
+    """
+    with target.transaction():
+        target.execute(query("tombstones", "stage_carried"))
+        with (
+            source.cursor().copy(query("tombstones", "copy_out")) as reading,
+            target.cursor().copy(query("tombstones", "copy_in")) as writing,
+        ):
+            for block in reading:
+                writing.write(block)
+        things = target.execute(query("tombstones", "add_carried_things")).rowcount
+        return things + target.execute(query("tombstones", "add_carried_names")).rowcount
+
+
 def apply(connection: Connection) -> dict[str, int]:
     """Erase again what is gone, wherever it stands: after a restore, an undo, a rollback; idempotent.
 

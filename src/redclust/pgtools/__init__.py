@@ -4,7 +4,7 @@ argv lists, never a shell; a password travels in the environment of the one chil
 """
 
 from redclust.pgtools.children import Child, running
-from redclust.pgtools.clients import client_tools, dump_argv, roles_script
+from redclust.pgtools.clients import client_tools, dump_argv, restore_argv, roles_script, script_argv
 from redclust.pgtools.programs import (
     Account,
     Tools,
@@ -34,10 +34,12 @@ __all__ = [
     "initdb",
     "psql",
     "restore",
+    "restore_argv",
     "roles_script",
     "run",
     "run_script",
     "running",
+    "script_argv",
     "spawn_keeper",
     "start",
     "stop",

@@ -75,3 +75,35 @@ def dump_argv(
         *parts,
         *(f"--exclude-table-data={table}" for table in without),
     ]
+
+
+def restore_argv(
+    tools: Tools,
+    *,
+    conninfo: str,
+    archive: Path | None = None,
+    jobs: int = 1,
+    section: str = "",
+    owners: bool = True,
+) -> list[str]:
+    """pg_restore into an empty database; the first error ends it.
+
+    Without ``archive`` it reads its standard input, with one job. ``conninfo`` names the database and holds
+    no secret; ``owners=False`` leaves everything to the role that restores, and grants nothing.
+    """
+    return [
+        tools.path("pg_restore"),
+        "-w",
+        "--exit-on-error",
+        f"--dbname={conninfo}",
+        *([f"--section={section}"] if section else []),
+        *([f"--jobs={jobs}"] if jobs > 1 and archive else []),
+        *([] if owners else ["--no-owner", "--no-privileges"]),
+        *([str(archive)] if archive else []),
+    ]
+
+
+def script_argv(tools: Tools, *, conninfo: str) -> list[str]:
+    """psql for a script on its standard input, in one transaction; the first error ends it."""
+    options = ["-wXq", "-v", "ON_ERROR_STOP=1", "--single-transaction", "--output=/dev/null", "--file=-"]
+    return [tools.path("psql"), *options, f"--dbname={conninfo}"]

@@ -17,6 +17,7 @@ from redclust.ops.backup import (
     VerifyReport,
 )
 from redclust.ops.backup.listing import Line
+from redclust.ops.restore import DrillReport
 from redclust.render.output import size, table
 from redclust.report import Report
 
@@ -35,6 +36,8 @@ def show(report: Report, out: Console) -> None:
             _tidy(report, out)
         case PinReport() | DownloadReport() | SnapshotReport() | LoopReport():
             _short(report, out)
+        case DrillReport():
+            _drill(report, out)
         case _:
             raise TypeError(type(report).__name__)
 
@@ -130,3 +133,26 @@ def _short(report: PinReport | DownloadReport | SnapshotReport | LoopReport, out
             out.print(f"unpack it with: tar -xf {report.path} -C DIRECTORY")
         case LoopReport():
             out.print(f"{report.made} backups made, {report.failed} failed")
+
+
+def _drill(report: DrillReport, out: Console) -> None:
+    for name in report.swept:
+        out.print(f"dropped {name}, which a killed run had left")
+    if report.problem:
+        out.print(f"{report.name} does NOT restore: {report.problem}")
+        return
+    rows = table("check", "", "found", "took", right=("took",))
+    for one in report.checks:
+        rows.add_row(one.name, one.verdict, one.told, f"{one.duration_s:.1f}s")
+    out.print(rows)
+    for text in report.notes:
+        out.print(f"note: {text}")
+    before = report.previous_restore_s
+    than = f" ({duration.words(before)} at the drill before)" if before else ""
+    out.print(
+        f"{report.name} restores: {report.rows:,} rows of {report.tables} tables as they were, in "
+        f"{duration.words(report.restore_s)}{than}"
+    )
+    for one in report.wrong:
+        of = "in the data that was backed up" if one.of_data else "in the restored copy"
+        out.print(f"WARNING: {one.name}, {of}: {one.told}")

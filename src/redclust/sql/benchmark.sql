@@ -1,13 +1,5 @@
 -- Throw-away databases and baselines of the benchmarks.
 
--- name: create_database
--- A database that the benchmark drops at its end.
-CREATE DATABASE {name} TEMPLATE template0
-
--- name: drop_database
--- The throw-away database and whoever is left on it.
-DROP DATABASE IF EXISTS {name} WITH (FORCE)
-
 -- name: truncate_table
 -- An empty table with its keys and indexes.
 TRUNCATE {name} CASCADE

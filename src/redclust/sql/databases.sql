@@ -98,6 +98,10 @@ GRANT {privilege} ON DATABASE {name} TO {role} WITH GRANT OPTION
 -- One right on a database for every role.
 GRANT {privilege} ON DATABASE {name} TO PUBLIC
 
+-- name: grant_connect_to_all
+-- What a new database is: open to everybody who has a role.
+GRANT CONNECT ON DATABASE {name} TO PUBLIC
+
 -- name: set_database_parameter
 -- A setting for every session of a database.
 ALTER DATABASE {name} SET {parameter} TO {value}
@@ -119,3 +123,80 @@ ORDER BY n.nspname <> 'public', n.nspname, c.relname
 -- name: count_rows
 -- Every row of one table.
 SELECT count(*) FROM {table}
+
+-- name: create_libc
+-- An empty database whose texts sort as the C library's locale says.
+CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding}
+    LOCALE_PROVIDER libc LC_COLLATE {collate} LC_CTYPE {ctype}
+
+-- name: create_icu
+-- An empty database whose texts sort as a locale of ICU says.
+CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding}
+    LOCALE_PROVIDER icu LC_COLLATE {collate} LC_CTYPE {ctype} ICU_LOCALE {locale}
+
+-- name: create_builtin
+-- An empty database whose texts sort as Postgres' own locale says.
+CREATE DATABASE {name} TEMPLATE template0 ENCODING {encoding}
+    LOCALE_PROVIDER builtin LC_COLLATE {collate} LC_CTYPE {ctype} BUILTIN_LOCALE {locale}
+
+-- name: create_default
+-- An empty database as the server makes one.
+CREATE DATABASE {name} TEMPLATE template0
+
+-- name: drop
+-- A database and whoever is left on it.
+DROP DATABASE IF EXISTS {name} WITH (FORCE)
+
+-- name: rename
+-- Another name for a database that nobody is connected to; new sessions wait until the transaction ends.
+ALTER DATABASE {name} RENAME TO {to}
+
+-- name: close_to_others
+-- A copy that is not whole yet is nobody's but its maker's.
+REVOKE CONNECT ON DATABASE {name} FROM PUBLIC
+
+-- name: names_like
+-- Databases whose names match a pattern, newest names last.
+SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname ~ %(pattern)s ORDER BY datname
+
+-- name: oid
+-- The number by which the server knows a database, whatever its name.
+SELECT oid FROM pg_database WHERE datname = %(name)s
+
+-- name: sessions
+-- Who is connected to a database; the server's own processes leave by themselves. Of another role's sessions
+-- little is told.
+SELECT pid, application_name, usename, host(client_addr), backend_start, state
+FROM pg_stat_activity
+WHERE datname = %(name)s AND pid <> pg_backend_pid()
+  AND coalesce(backend_type, 'client backend') IN ('client backend', 'walsender', 'background worker')
+  AND leader_pid IS NULL
+ORDER BY backend_start
+
+-- name: prepared
+-- Transactions that were prepared for a commit in two steps: they hold their database.
+SELECT gid FROM pg_prepared_xacts WHERE database = %(name)s ORDER BY prepared
+
+-- name: end_session
+-- End another session and wait until it is gone.
+SELECT pg_terminate_backend(%(pid)s, 5000)
+
+-- name: may_end_sessions
+-- Whether this role may end another role's sessions.
+SELECT pg_has_role(r.oid, 'MEMBER') AND (NOT r.rolsuper OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))
+    OR (NOT r.rolsuper AND pg_has_role('pg_signal_backend', 'MEMBER'))
+FROM pg_roles AS r WHERE r.rolname = %(role)s
+
+-- name: holds_name
+-- Whether a session has a database's name locked, so that no new session comes in.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND objid = %(oid)s
+      AND mode = 'AccessExclusiveLock' AND granted AND pid = %(pid)s
+)
+
+-- name: rights
+-- What this role may do: everything, make databases, make roles, and whether a database is its own.
+SELECT r.rolsuper, r.rolcreatedb, r.rolcreaterole,
+       (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = %(name)s), current_user
+FROM pg_roles AS r WHERE r.rolname = current_user

@@ -33,7 +33,7 @@ FROM pg_locks AS l
 JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND l.classid = %(class)s::integer AND l.objid = %(name)s::integer AND l.objsubid = 2
+  AND l.classid = %(class)s::bigint::oid AND l.objid = %(name)s::bigint::oid AND l.objsubid = 2
 ORDER BY a.backend_start
 LIMIT 1
 

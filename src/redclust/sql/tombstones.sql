@@ -200,3 +200,29 @@ DROP TABLE gone_profiles
 -- name: drop_nodes
 -- Also where the caller's transaction goes on.
 DROP TABLE gone_nodes
+
+-- name: copy_out
+-- Every tombstone, for another database.
+COPY (SELECT kind, thing_id, name_hash, reason, deleted_at FROM tombstones) TO STDOUT (FORMAT binary)
+
+-- name: stage_carried
+-- Where another database's tombstones arrive.
+CREATE TEMPORARY TABLE carried (kind text, thing_id bigint, name_hash bytea, reason text, deleted_at timestamptz)
+    ON COMMIT DROP
+
+-- name: copy_in
+-- Another database's tombstones.
+COPY carried FROM STDIN (FORMAT binary)
+
+-- name: add_carried_things
+-- Posts and comments that are gone there are gone here.
+INSERT INTO tombstones (kind, thing_id, reason, deleted_at)
+SELECT kind, thing_id, reason, deleted_at FROM carried WHERE kind <> 'user'
+ON CONFLICT DO NOTHING
+
+-- name: add_carried_names
+-- Accounts that are gone there are gone here; to be forgotten counts more than to be gone.
+INSERT INTO tombstones AS t (kind, name_hash, reason, deleted_at)
+SELECT kind, name_hash, reason, deleted_at FROM carried WHERE kind = 'user'
+ON CONFLICT (name_hash) DO UPDATE SET reason = EXCLUDED.reason, deleted_at = EXCLUDED.deleted_at
+WHERE EXCLUDED.reason = 'forgotten' AND t.reason <> 'forgotten'

@@ -125,7 +125,8 @@ class Catalog:
         return entry.marker is not None and entry.marker.identity in self.ours.identities
 
     def choose(self, wanted: str = LATEST, *, can_read: bool = True) -> Entry:
-        """A backup to use: the one named, whoever's it is, or ``latest``: this database's newest verified.
+        """A backup to use: the one named, whoever's it is, or ``latest``: this database's newest verified,
+        but none that was made of what a restore was about to replace.
 
         Without a key (``can_read=False``) the newest hashed one is the latest of encrypted ones: say so.
 
@@ -147,7 +148,7 @@ class Catalog:
         return entry
 
     def _latest(self, *, can_read: bool) -> Entry:
-        own = self.own()
+        own = [e for e in self.own() if e.manifest is not None and not e.manifest.purpose]
         for entry in own:
             known_to_read = entry.state in (State.READ, State.RESTORED)
             if known_to_read or (entry.verified and not can_read):

@@ -49,6 +49,8 @@ class Maker:
     store: Store
     connector: Connector
     progress: Progress
+    #: See ``Manifest.purpose``.
+    purpose: str = ""
 
     def make(self, *, dump_format: str, jobs: int) -> Made:
         """Make one backup; on any failure nothing of it is left.
@@ -167,6 +169,7 @@ class Maker:
             verified=None,
             dump_s=dumped.dump_s,
             host=socket.gethostname(),
+            purpose=self.purpose,
         )
 
 

@@ -144,6 +144,8 @@ class Manifest:
     dump_s: float = 0.0
     host: str = ""
     figures: dict[str, float] = field(default_factory=dict[str, float])
+    #: Why it was made, where that was not to have a backup: ``latest`` is not what a restore has replaced.
+    purpose: str = ""
     format: int = FORMAT
 
     @property

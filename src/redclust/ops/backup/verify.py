@@ -61,7 +61,7 @@ def run(loaded: Loaded, progress: Progress, *, name: str | None, every: bool, le
     catalog = places.read(loaded)
     keys = keys_of(loaded)
     results: list[Result] = []
-    for entry in _chosen(catalog, name, every=every):
+    for entry in chosen(catalog, name, every=every):
         if level is not Level.HASH and entry.manifest and entry.manifest.encrypted and not keys:
             raise ConfigError(
                 f"{entry.name} is encrypted, and there is no key to read it",
@@ -71,8 +71,12 @@ def run(loaded: Loaded, progress: Progress, *, name: str | None, every: bool, le
     return VerifyReport(catalog.store.describe(), tuple(results))
 
 
-def _chosen(catalog: Catalog, name: str | None, *, every: bool) -> list[Entry]:
-    """Also those that are known to be broken: a check of theirs may pass again."""
+def chosen(catalog: Catalog, name: str | None, *, every: bool) -> list[Entry]:
+    """What is to be checked, also those that are known to be broken: a check of theirs may pass again.
+
+    Raises:
+        ArtefactUnusable: there is none, or none of that name.
+    """
     checked = [e for e in catalog.entries if e.state not in (State.PARTIAL, State.FOREIGN)]
     own = [e for e in checked if e.manifest is None or catalog.is_own(e)]
     if name is None or name == LATEST:

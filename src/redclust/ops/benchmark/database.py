@@ -8,7 +8,7 @@ from secrets import token_hex
 
 from psycopg import sql
 
-from redclust.db import schema
+from redclust.db import databases, schema
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.sql import query
@@ -19,13 +19,13 @@ def throw_away(connector: Connector) -> Generator[Database]:
     """A migrated database on the server of ``connector``; dropped when the block ends."""
     name = f"redclust_benchmark_{token_hex(4)}"
     with connector.connect(autocommit=True, bulk=True) as connection:
-        connection.execute(on(name, "create_database"))
+        databases.create(connection, name, None)
         try:
             own = Connector(connector.target.on(name), connector.settings, connector.verb)
             schema.migrate(own)
             yield Database(own)
         finally:
-            connection.execute(on(name, "drop_database"))
+            databases.drop(connection, name)
 
 
 def on(name: str, statement: str) -> sql.Composed:
