@@ -21,17 +21,17 @@ SELECT n.nspname, c.relname, pg_table_size(c.oid), c.relpersistence::text, c.rel
        row_security_active(c.oid)
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\_%%' AND n.nspname <> 'information_schema'
+WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend AS d
                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname <> 'public', n.nspname, c.relname
 
 -- name: unreadable_sequences
 -- Sequences that this role may not read, which stops pg_dump.
-SELECT format('%%I.%%I', n.nspname, c.relname)
+SELECT format('%I.%I', n.nspname, c.relname)
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname NOT LIKE 'pg\_%%'
+WHERE n.nspname NOT LIKE 'pg\_%'
   -- The function must see sequences alone, in whatever order the conditions are looked at.
   AND CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT') ELSE false END
 ORDER BY 1
@@ -51,45 +51,45 @@ SELECT max(version) FROM redclust_migrations
 -- name: lint
 -- What a dump would carry along silently, or a restore would stumble over: kind, what it is about, and
 -- whether a restore would fail by it.
-SELECT 'invalid index', format('%%I.%%I', n.nspname, c.relname), false
+SELECT 'invalid index', format('%I.%I', n.nspname, c.relname), false
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND n.nspname NOT LIKE 'pg\_%%'
+WHERE NOT i.indisvalid AND n.nspname NOT LIKE 'pg\_%'
   -- One that is being built is invalid until it is done.
   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = i.indexrelid)
 UNION ALL
-SELECT 'constraint never validated', format('%%I of %%s', t.conname, t.conrelid::regclass), false
+SELECT 'constraint never validated', format('%I of %s', t.conname, t.conrelid::regclass), false
 FROM pg_constraint AS t
 WHERE NOT t.convalidated AND t.conrelid <> 0
 UNION ALL
-SELECT 'disabled trigger', format('%%I of %%s', g.tgname, g.tgrelid::regclass), false
+SELECT 'disabled trigger', format('%I of %s', g.tgname, g.tgrelid::regclass), false
 FROM pg_trigger AS g
 WHERE g.tgenabled = 'D' AND NOT g.tgisinternal
 UNION ALL
-SELECT 'foreign key whose trigger is disabled', format('of %%s', g.tgrelid::regclass), false
+SELECT 'foreign key whose trigger is disabled', format('of %s', g.tgrelid::regclass), false
 FROM pg_trigger AS g
 WHERE g.tgenabled = 'D' AND g.tgisinternal
 GROUP BY g.tgrelid
 UNION ALL
-SELECT 'unlogged table, emptied by a crash', format('%%I.%%I', n.nspname, c.relname), false
+SELECT 'unlogged table, emptied by a crash', format('%I.%I', n.nspname, c.relname), false
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence = 'u'
 UNION ALL
-SELECT 'materialized view without contents', format('%%I.%%I', n.nspname, c.relname), false
+SELECT 'materialized view without contents', format('%I.%I', n.nspname, c.relname), false
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'm' AND NOT c.relispopulated
 UNION ALL
 SELECT 'foreign table, whose rows lie elsewhere and are not in the backup',
-       format('%%I.%%I', n.nspname, c.relname), false
+       format('%I.%I', n.nspname, c.relname), false
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind = 'f'
 UNION ALL
 SELECT 'collation library changed since the indexes were built',
-       format('%%s, now %%s', d.datcollversion, pg_database_collation_actual_version(d.oid)), false
+       format('%s, now %s', d.datcollversion, pg_database_collation_actual_version(d.oid)), false
 FROM pg_database AS d
 WHERE d.datname = current_database() AND d.datcollversion <> pg_database_collation_actual_version(d.oid)
 ORDER BY 1, 2

@@ -13,7 +13,7 @@ import psycopg
 from redclust import duration
 from redclust.config import BackupSettings
 from redclust.db.connect import Connection, Connector
-from redclust.errors import Locked, ToolError
+from redclust.errors import ToolError
 from redclust.ops.backup import dump, facts, failures, lint, watch
 from redclust.ops.backup.dump import Children, Encoding, Piece
 from redclust.ops.backup.facts import Facts
@@ -22,7 +22,6 @@ from redclust.ops.backup.manifest import Payload, Table
 from redclust.ops.backup.store import Draft
 from redclust.pgtools import Tools
 from redclust.report import Progress
-from redclust.sql import query
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Dumping:
         When one of them fails all are ended, and the first one's error is told.
 
         Raises:
-            Locked: a table is locked by another session, which is named.
+            Locked: a table is locked by another session.
             ToolError: pg_dump failed.
             DatabaseUnreachable: the server went away, or rights are missing.
         """
@@ -90,8 +89,10 @@ class Dumping:
                 threads.shutdown(wait=False, cancel_futures=True)
                 with suppress(psycopg.Error):
                     session.cancel_safe(timeout=5)
-                self._explain(errors[0] if errors and isinstance(error, Exception) else error)
-                raise
+                if not isinstance(error, Exception):
+                    raise
+                first = errors[0] if errors else error
+                raise (failures.told(first) if isinstance(first, ToolError) else first) from None
         payloads, warnings = zip(*written, strict=True)
         told = tuple(line for text in warnings for line in text.splitlines() if line.strip())
         return Dumped(tuple(payloads), counted, told, time.monotonic() - started_s)
@@ -107,29 +108,6 @@ class Dumping:
             encoding=self.encoding,
             children=children,
         )
-
-    def _explain(self, error: BaseException) -> None:
-        """Raise what is known better than ``error`` itself."""
-        if isinstance(error, ToolError):
-            error = failures.told(error)
-        if isinstance(error, (Locked, psycopg.errors.LockNotAvailable)):
-            raise Locked(
-                f"a table is locked by another session for longer than {self.settings.table_lock_wait}: "
-                f"{self._blockers() or 'it has ended since'}",
-                hint="wait for it, or raise backup.table_lock_wait",
-            ) from error
-        raise error
-
-    def _blockers(self) -> str:
-        with suppress(psycopg.Error), self.connector.connect(autocommit=True) as connection:
-            rows = connection.execute(query("backup", "lock_blockers"))
-            return ", ".join(_blocker(*row) for row in rows)
-        return ""
-
-
-def _blocker(pid: int, application: str, since: object, table: str) -> str:
-    at = f" since {since:%H:%M:%S} UTC" if since else ""
-    return f"{application or 'a session'} (server process {pid}) holds {table}{at}"
 
 
 def _count(session: Connection, found: Facts) -> Counted:

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from redclust.db.connect import Connector
 from redclust.db.failures import in_words
 from redclust.errors import DatabaseUnreachable, Locked, RedclustError, ToolError
 from redclust.ops.backup import signed
 from redclust.ops.backup.store import Store
+from redclust.sql import query
 
 #: What pg_dump says, what that is to us, and what to do.
 _WORDS: tuple[tuple[tuple[str, ...], type[RedclustError], str, str], ...] = (
@@ -73,6 +75,23 @@ def told(error: RedclustError) -> RedclustError:
         if any(mark in text for mark in marks):
             return kind(f"{words}: {text}", hint=hint)
     return error
+
+
+def locked(connector: Connector, waited: str) -> Locked:
+    """A table could not be had in time; names who keeps it."""
+    blockers = ""
+    with suppress(psycopg.Error, RedclustError), connector.connect(autocommit=True) as connection:
+        rows = connection.execute(query("backup", "lock_blockers"))
+        blockers = ", ".join(_blocker(*row) for row in rows)
+    return Locked(
+        f"a table is locked by another session for longer than {waited}: {blockers or 'it has ended since'}",
+        hint="wait for it, or raise backup.table_lock_wait",
+    )
+
+
+def _blocker(pid: int, application: str, since: datetime | None, table: str) -> str:
+    at = f" since {since:%Y-%m-%d %H:%M:%S} UTC" if since else ""
+    return f"{application or 'a session'} (server process {pid}) holds {table}{at}"
 
 
 def read(store: Store, source: str) -> Failures | None:

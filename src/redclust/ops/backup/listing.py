@@ -47,7 +47,8 @@ class ListReport(Report):
 
     @property
     def ok(self) -> bool:
-        return not any(line.own and line.state == State.BROKEN for line in self.backups)
+        # Of one whose manifest is damaged nobody knows whose it is.
+        return not any(line.state == State.BROKEN and not line.database for line in self.backups)
 
 
 @dataclass(frozen=True, slots=True)

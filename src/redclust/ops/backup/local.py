@@ -8,11 +8,12 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from redclust.db import filelock
-from redclust.errors import ArtefactUnusable, DatabaseUnreachable
+from redclust.errors import ArtefactUnusable, DatabaseUnreachable, RedclustError
 from redclust.ops.backup import signed
 from redclust.ops.backup.manifest import FILE
 from redclust.ops.backup.store import MARKER, Draft, Found, Marker
@@ -37,9 +38,9 @@ class LocalStore:
             entries = sorted(os.scandir(self.root), key=lambda entry: entry.name)
         except FileNotFoundError:
             return []
-        except PermissionError:
+        except (PermissionError, NotADirectoryError) as error:
             raise DatabaseUnreachable(
-                f"Permission denied: {self.root} cannot be listed", hint="whose directory is it?"
+                f"{error.strerror}: {self.root} cannot be listed", hint="which directory is backup.target?"
             ) from None
         found: list[Found] = []
         for entry in entries:
@@ -66,7 +67,8 @@ class LocalStore:
             _write(temporary, content)
             temporary.rename(directory / file)
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         _sync(directory)
 
     def delete(self, name: str, file: str) -> None:
@@ -142,11 +144,13 @@ class LocalDraft:
     @contextmanager
     def create(self, file: str) -> Generator[BinaryIO]:
         path = self.directory / file
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with _full(path):
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb", buffering=0) as raw:
             try:
-                yield cast(BinaryIO, raw)
-                os.fsync(fd)
+                yield cast(BinaryIO, _Writing(raw, path))
+                with _full(path):
+                    os.fsync(fd)
             except BaseException:
                 path.unlink(missing_ok=True)
                 raise
@@ -196,12 +200,34 @@ def _in_words(path: Path) -> Generator[None]:
         raise DatabaseUnreachable(f"Permission denied: {path}", hint="whose backup is it?") from None
 
 
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    raw: FileIO
+    path: Path
+
+    def write(self, block: bytes) -> int:
+        with _full(self.path):
+            return self.raw.write(block)
+
+
+@contextmanager
+def _full(path: Path) -> Generator[None]:
+    """A disk that is full or fails, with the file that it could not take."""
+    try:
+        yield
+    except OSError as error:
+        raise RedclustError(
+            f"{error.strerror}: {path}", hint="redclust backup tidy --keep N, or another backup.target"
+        ) from None
+
+
 def _write(path: Path, content: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
+    with _full(path):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(fd)
 
 
 def _sync(path: Path) -> None:

@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import psycopg
+
 from redclust import __version__, pgtools
 from redclust.config import Loaded
 from redclust.db.connect import Connector
 from redclust.db.target import DATABASE
-from redclust.errors import ArtefactUnusable, RedclustError, ToolError
-from redclust.ops.backup import age, catalog, dump, facts, lint, manifest, places, readback
+from redclust.errors import ArtefactUnusable, Locked, RedclustError, ToolError
+from redclust.ops.backup import age, catalog, dump, facts, failures, lint, manifest, places, readback
 from redclust.ops.backup.catalog import Ours
 from redclust.ops.backup.dump import Encoding
 from redclust.ops.backup.dumping import Dumped, Dumping
@@ -58,8 +60,15 @@ class Maker:
         Raises:
             RedclustError: see ``now.run``.
         """
+        try:
+            return self._make(dump_format, jobs)
+        except (Locked, psycopg.errors.LockNotAvailable):
+            raise failures.locked(self.connector, self.loaded.settings.backup.table_lock_wait) from None
+
+    def _make(self, dump_format: str, jobs: int) -> Made:
         settings = self.loaded.settings.backup
-        encoding = Encoding(settings.zstd_level, tuple(age.recipients(settings.age_recipients)))
+        recipients = tuple(age.recipients(settings.age_recipients)) if settings.age_recipients else ()
+        encoding = Encoding(settings.zstd_level, recipients)
         with ExitStack() as stack:
             # The snapshot keeps the server from vacuuming: it is held for the dump alone.
             with facts.exported_snapshot(self.connector, lock_wait=settings.table_lock_wait) as exported:

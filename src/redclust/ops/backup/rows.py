@@ -7,6 +7,7 @@ from collections import deque
 
 _PART = rb'("(?:[^"]|"")*"|[^".\s]+)'
 _COPY = re.compile(rb"COPY " + _PART + rb"\." + _PART + rb"(?: \(.*\))? +FROM stdin;\n")
+_HEADING = b"-- Data for Name: "
 _END = b"\n\\.\n"
 
 
@@ -19,7 +20,7 @@ class RowCounter:
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
         #: The last lines that were no rows: how a whole script ends.
-        self.last_lines: deque[bytes] = deque(maxlen=4)
+        self.last_lines: deque[bytes] = deque(maxlen=3)
         self._table: str | None = None
         self._left = b""
 
@@ -59,10 +60,12 @@ class RowCounter:
         if newline < 0:
             return None
         line = text[at : newline + 1]
+        header = _COPY.fullmatch(line) if line.startswith(b"COPY ") else None
+        # A function's text may hold such a line; pg_dump writes a heading above its own.
+        headed = any(before.startswith(_HEADING) for before in self.last_lines)
         if line.strip():
             self.last_lines.append(line)
-        header = _COPY.fullmatch(line) if line.startswith(b"COPY ") else None
-        if header is None:
+        if header is None or not headed:
             return newline + 1
         self._table = ".".join(_plain(part) for part in header.groups())
         self.rows.setdefault(self._table, 0)
