@@ -277,6 +277,7 @@ INDEXES: dict[str, Reason] = {
     "import_files_pkey": "key",
     "import_files_key": "a file is imported once with the same filters",
     "imported_interactions_pkey": "a pair counts once in a file",
+    "account_checks_pkey": "an account was last asked for once",
     "api_budgets_pkey": "one budget a client id",
     "crawl_jobs_pkey": "key",
     "crawl_jobs_subreddit_key": "one job a subreddit",

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from redclust.cli import refresh
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
 app = typer.Typer()
+app.command("refresh")(refresh.command)
 
 Subreddits = Annotated[
     list[str] | None,

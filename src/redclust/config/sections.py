@@ -347,6 +347,9 @@ class CrawlSettings(_Section):
         default="30d",
         description="When a private, banned or missing subreddit, or an author, is asked anew.",
     )
+    refresh_after: LengthOfTime = Field(
+        default="2d", description="crawl refresh looks again at what was not checked for so long."
+    )
 
 
 class Settings(_Section):

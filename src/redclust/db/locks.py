@@ -42,6 +42,8 @@ class LockName(IntEnum):
     IMPORT = 4
     #: Keeps two backups apart; taken after OPERATIONS.
     BACKUP = 5
+    #: Keeps two refreshes apart.
+    REFRESH = 6
 
 
 _WHAT = {LockName.OPERATIONS: "the database", LockName.BACKUP: "backing up"}

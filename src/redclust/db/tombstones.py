@@ -58,6 +58,14 @@ def add_names(connection: Connection, names: Sequence[str], *, reason: Reason) -
     return connection.execute(query("tombstones", "add_names"), values).rowcount if names else 0
 
 
+def bury(connection: Connection, kind: Thing, ids: Sequence[int]) -> int:
+    """Write down that posts or comments were deleted, and blank their rows; how many rows that changed."""
+    if not ids:
+        return 0
+    add_things(connection, kind, ids, reason="deleted")
+    return connection.execute(query("tombstones", f"blank_these_{kind}s"), {"ids": list(ids)}).rowcount
+
+
 def gone_things(connection: Connection, kind: Thing, ids: Sequence[int]) -> list[int]:
     """Which of these posts or comments are gone."""
     # One text is sent many times faster than an array of numbers.

@@ -20,7 +20,7 @@ from typing import Any
 
 from redclust.db.connect import Connection
 from redclust.reddit.breaker import OPEN_S, THRESHOLD, State, read_state
-from redclust.reddit.failures import BreakerOpen, BudgetSpent, Interrupted
+from redclust.reddit.failures import BreakerOpen, BudgetSpent, Capped, Interrupted
 from redclust.reddit.headers import RateHeaders
 from redclust.reddit.lasting import Lasting
 from redclust.sql import query
@@ -83,6 +83,7 @@ class Budget:
         requests_per_minute: int | None = None,
         lane: Lane = Lane.CRAWL,
         max_wait_s: float = 900,
+        max_requests: int | None = None,
         probe_s: float = 60,
         interrupt: threading.Event | None = None,
         on_wait: Callable[[float, str], None] | None = None,
@@ -91,6 +92,7 @@ class Budget:
         self._per_minute = requests_per_minute
         self._lane = lane
         self._max_wait_s = max_wait_s
+        self._max_requests = max_requests
         self._probe_s = probe_s
         self._interrupt = interrupt or threading.Event()
         self._on_wait = on_wait
@@ -106,9 +108,11 @@ class Budget:
         Raises:
             BreakerOpen: the server failed lately, and no probe is due.
             BudgetSpent: the slot is more than ``max_wait_s`` away, as after a long 429.
-            Interrupted: the caller's event was set.
+            Interrupted: the caller's event was set; Capped where ``max_requests`` have been sent.
             DatabaseUnreachable: the database does not come back.
         """
+        if self._max_requests is not None and self.sent >= self._max_requests:
+            raise Capped
         number = random.getrandbits(62)
         late = 0
         while True:

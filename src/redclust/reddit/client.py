@@ -42,7 +42,8 @@ class Client:
             has failed several times and nothing was sent.
         StopEveryone: 429 after all waiting, the budget spent for longer than ``max_wait_s``, the
             credentials refused, this machine blocked.
-        Interrupted: ``interrupt`` was set while the request waited, or seconds ago while it was on its way.
+        Interrupted: ``interrupt`` was set while the request waited, or seconds ago while it was on its way;
+            ``Capped`` where ``max_requests`` have been sent.
         DatabaseUnreachable: the budget's database does not come back.
     """
 
@@ -53,6 +54,7 @@ class Client:
         *,
         lane: Lane = Lane.CRAWL,
         max_wait_s: float = 900,
+        max_requests: int | None = None,
         interrupt: threading.Event | None = None,
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class Client:
             requests_per_minute=settings.requests_per_minute,
             lane=lane,
             max_wait_s=max_wait_s,
+            max_requests=max_requests,
             # It must be told here after it came.
             probe_s=settings.timeout_s + 10,
             interrupt=interrupt,

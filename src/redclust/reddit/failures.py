@@ -69,3 +69,7 @@ class Blocked(StopEveryone):
 
 class Interrupted(Exception):
     """The caller's event was set: a request that waited was not sent, one on its way was given up."""
+
+
+class Capped(Interrupted):
+    """As many requests as the caller allowed have been sent."""

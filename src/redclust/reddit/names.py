@@ -16,6 +16,17 @@ NOT_SUBREDDITS = frozenset({"all", "popular", "friends", "mod", "random", "randn
 
 _HOSTS = re.compile(r"(?:.+\.)?reddit\.com|redd\.it")
 
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """An id as Reddit writes it."""
+    written = ""
+    while number:
+        number, digit = divmod(number, 36)
+        written = _DIGITS[digit] + written
+    return written or "0"
+
 
 def subreddit_name(text: str) -> str:
     """The name in ``golang``, ``r/golang``, ``/r/golang/``, or the address of anything inside it.

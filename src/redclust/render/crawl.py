@@ -5,6 +5,8 @@ from __future__ import annotations
 from rich.console import Console
 
 from redclust.ops.crawl import CrawlReport, Outcome
+from redclust.ops.crawl.refresh import RefreshReport
+from redclust.render import refresh
 from redclust.render.output import table
 from redclust.report import Report
 
@@ -13,6 +15,8 @@ def show(report: Report, out: Console) -> None:
     match report:
         case CrawlReport():
             _crawl(report, out)
+        case RefreshReport():
+            refresh.show(report, out)
         case _:
             raise TypeError(type(report).__name__)
 

@@ -52,6 +52,15 @@ FROM tombstones AS t
 WHERE t.kind = 'comment' AND t.thing_id > %(after)s AND t.thing_id <= %(last)s AND c.id = t.thing_id
   AND (c.author_id IS NOT NULL OR c.body <> '[deleted]')
 
+-- name: blank_these_posts
+-- As blank_posts, of these.
+UPDATE posts SET author_id = NULL, title = '[deleted]', selftext = NULL, url = NULL, flair = NULL
+WHERE id = ANY(%(ids)s::bigint[]) AND NOT placeholder
+
+-- name: blank_these_comments
+-- As blank_comments, of these.
+UPDATE comments SET author_id = NULL, body = '[deleted]' WHERE id = ANY(%(ids)s::bigint[])
+
 -- name: has_accounts
 -- Whether any account is gone.
 SELECT EXISTS (SELECT FROM tombstones WHERE kind = 'user')
