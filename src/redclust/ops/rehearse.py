@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import SecretStr
+
+from redclust.config import RedditSettings
 from redclust.errors import UsageError
 from redclust.rehearsal.ledger import Budget
 from redclust.rehearsal.oauth import CLIENT_ID, CLIENT_SECRET, Clients
@@ -78,6 +81,17 @@ def environment(url: str) -> dict[str, str]:
         "REDDIT_CLIENT_SECRET": CLIENT_SECRET,
         "REDDIT_USER_AGENT": _USER_AGENT,
     }
+
+
+def reddit_settings(url: str) -> RedditSettings:
+    """The same for this process."""
+    return RedditSettings(
+        client_id=CLIENT_ID,
+        client_secret=SecretStr(CLIENT_SECRET),
+        user_agent=_USER_AGENT,
+        oauth_url=url,
+        reddit_url=url,
+    )
 
 
 def run(

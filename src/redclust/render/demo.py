@@ -20,6 +20,7 @@ def show(report: Report, out: Console) -> None:
         f"{report.comments} comments and {report.posts} posts of {report.users} users "
         f"in {report.subreddits} subreddits; {report.planted_communities} communities were planted"
     )
+    out.print(f"Crawled from a rehearsal Reddit: {report.requests} requests in {report.crawl_s:.1f} s")
     rows = table("found community", "subreddits", "planted as", "share", right=("subreddits", "share"))
     for one in report.communities:
         rows.add_row(one.label, str(one.subreddits), one.planted, f"{one.share_ratio:.0%}")
