@@ -107,6 +107,126 @@ LEFT JOIN subreddits AS s ON s.id = t.number AND t.type = 'subreddit' AND t.id =
 LEFT JOIN users AS u ON u.id = t.number AND t.type = 'user' AND t.id = 'user_' || u.id
 WHERE s.id IS NULL AND u.id IS NULL
 
+-- name: foreign_key_broken
+-- Rows that name, by a foreign key, a row that is not there: a key that is marked valid is not always.
+SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE ROW({ours}) IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} AS r WHERE ROW({theirs}) = ROW({ours}))
+
+-- name: relationship_one_way
+-- Relationships that the other direction lacks, or has with other numbers.
+SELECT t.ctid AS place, concat_ws(' ', t.source_subreddit_id, t.target_subreddit_id) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+LEFT JOIN subreddit_relationships AS b
+       ON b.source_subreddit_id = t.target_subreddit_id AND b.target_subreddit_id = t.source_subreddit_id
+WHERE (b.overlap_count, b.weight) IS DISTINCT FROM (t.overlap_count, t.weight)
+
+-- name: graph_link_backwards
+-- Links whose first end is not the lesser one: the same link may stand twice so.
+SELECT t.ctid AS place, concat_ws(' ', t.source, t.target) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.source COLLATE "C" >= t.target COLLATE "C"
+
+-- name: job_stuck
+-- Jobs that are being crawled by nobody who shows a sign of life; as the queue itself tells it. A server that has
+-- just started gives everybody time to come back.
+SELECT t.ctid AS place, t.subreddit_name AS key, NULL::tid AS other
+FROM ({rows}) AS t, (SELECT pg_postmaster_start_time() AS since) AS up
+WHERE t.status = 'crawling'
+  AND (t.lease_until IS NULL
+       OR GREATEST(t.lease_until, up.since + %(lease_s)s::double precision * interval '1 s') < now()
+       OR t.deadline_at < now()
+       OR GREATEST(t.page_at, up.since) < now() - %(stuck_after_s)s::double precision * interval '1 s')
+
+-- name: job_impossible
+-- Jobs in a state that no command and no UPDATE of their status leaves behind.
+SELECT t.ctid AS place, t.subreddit_name AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE (t.status = 'crawling' AND t.started_at IS NULL)
+   OR (t.status <> 'crawling' AND (t.worker_id IS NOT NULL OR t.lease_until IS NOT NULL))
+   OR (t.status IN ('completed', 'failed')) <> (t.completed_at IS NOT NULL)
+   OR t.completed_at < t.started_at
+   OR t.token <= (SELECT max(r.token) FROM crawl_runs AS r WHERE r.job_id = t.id)
+
+-- name: marks
+-- By which transactions the activity that is shown can be judged: the run, whether its graph is the one that is
+-- shown, the oldest transaction that its snapshot did not see, the first that came after its swap, the swap itself,
+-- and the next one now. Nothing in a copy made by dump and restore: transactions are others there.
+SELECT m.run_id, m.run_id = (SELECT max(id) FROM precalc_runs WHERE status = 'completed'),
+       pg_snapshot_xmin(m.source_snapshot)::text::bigint, pg_snapshot_xmax(m.swap_snapshot)::text::bigint,
+       m.swap_xid::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+       (SELECT (r.figures ->> 'min_shared_users')::integer FROM precalc_runs AS r WHERE r.id = m.run_id)
+FROM precalc_marks AS m
+WHERE m.xmin = m.swap_xid::xid
+
+-- name: activity_differs
+-- Activity that is less than what was there before its snapshot and is still there unchanged, or more than all
+-- that is there and written by somebody else since: how many, the first of them, and how many only are of another
+-- time. What is newer than the oldest transaction of that moment may have been seen or not.
+WITH sources AS (
+    SELECT author_id AS user_id, subreddit_id, 1 AS n, xmin::text::bigint AS xid
+    FROM posts WHERE NOT placeholder AND author_id IS NOT NULL
+    UNION ALL
+    SELECT author_id, subreddit_id, 1, xmin::text::bigint FROM comments WHERE author_id IS NOT NULL
+    UNION ALL
+    SELECT user_id, subreddit_id, n, xmin::text::bigint FROM imported_interactions
+), counted AS (
+    SELECT user_id, subreddit_id, sum(n) AS most,
+           sum(n) FILTER (WHERE %(epoch)s::bigint + xid
+                                - CASE WHEN %(epoch)s::bigint + xid >= %(now)s::bigint THEN 4294967296 ELSE 0 END
+                                < %(seen_before)s::bigint) AS least
+    FROM sources GROUP BY user_id, subreddit_id
+), compared AS (
+    SELECT user_id, subreddit_id, COALESCE(a.activity_count, 0) AS stored, COALESCE(c.most, 0) AS most,
+           COALESCE(c.least, 0) AS least,
+           %(epoch)s::bigint + a.xid
+           - CASE WHEN %(epoch)s::bigint + a.xid >= %(now)s::bigint THEN 4294967296 ELSE 0 END AS xid
+    FROM counted AS c
+    FULL JOIN (SELECT *, xmin::text::bigint AS xid FROM user_subreddit_activity) AS a USING (user_id, subreddit_id)
+    WHERE a.activity_count IS DISTINCT FROM c.most
+), judged AS (
+    SELECT c.*,
+           (stored < least AND u.known AND s.known)
+           OR (stored > most AND xid >= %(written_from)s::bigint AND xid <> %(swap)s::bigint) AS is_wrong
+    FROM compared AS c
+    -- An account or subreddit that came back since was not there to be counted.
+    LEFT JOIN (SELECT id, %(epoch)s::bigint + xmin::text::bigint
+                          - CASE WHEN %(epoch)s::bigint + xmin::text::bigint >= %(now)s::bigint THEN 4294967296 ELSE 0 END
+                          < %(seen_before)s::bigint AS known FROM users) AS u ON u.id = c.user_id
+    LEFT JOIN (SELECT id, %(epoch)s::bigint + xmin::text::bigint
+                          - CASE WHEN %(epoch)s::bigint + xmin::text::bigint >= %(now)s::bigint THEN 4294967296 ELSE 0 END
+                          < %(seen_before)s::bigint AS known FROM subreddits) AS s ON s.id = c.subreddit_id
+)
+SELECT count(*) FILTER (WHERE is_wrong), count(*) FILTER (WHERE is_wrong IS NOT TRUE),
+       (SELECT array_agg(key) FROM (
+           SELECT concat_ws(' ', 'user', user_id, 'in subreddit', subreddit_id, 'has', stored, 'of', most) AS key
+           FROM judged WHERE is_wrong ORDER BY user_id, subreddit_id LIMIT %(samples)s
+       ) AS first)
+FROM judged
+
+-- name: people
+-- The users of the graph that is shown, packed.
+SELECT string_agg(int4send(substr(id, 6)::integer), ''::bytea)
+FROM graph_nodes WHERE type = 'user' AND id ~ '^user_[0-9]{1,9}$'
+
+-- name: memberships_block
+-- Who is active where, on some pages of the activity, packed: user and subreddit, 4 bytes each.
+SELECT string_agg(int4send(user_id) || int4send(subreddit_id), ''::bytea) FROM user_subreddit_activity
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: relationships_block
+-- The relationships on some pages, packed: both subreddits and the users shared, 4 bytes each, and 1 for a row that
+-- somebody else than the swap has written since.
+SELECT string_agg(int4send(source_subreddit_id) || int4send(target_subreddit_id) || int4send(overlap_count)
+                  || int4send(CASE WHEN xid >= %(written_from)s::bigint AND xid <> %(swap)s::bigint THEN 1 ELSE 0 END),
+                  ''::bytea)
+FROM (
+    SELECT r.*, %(epoch)s::bigint + xmin::text::bigint
+                - CASE WHEN %(epoch)s::bigint + xmin::text::bigint >= %(now)s::bigint THEN 4294967296 ELSE 0 END AS xid
+    FROM subreddit_relationships AS r
+    WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+) AS r
+
 -- name: repeated
 -- Rows whose key another row has too, without the one that stays: a seen post before a placeholder, then the
 -- latest retrieved, then the first. Through JSON, because not every table has these columns.
