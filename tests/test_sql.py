@@ -44,6 +44,20 @@ IDENTIFIERS: dict[str, str] = {
     "schema": BORROWED,
     "extensions.make_schema": "test_sql_throw_away",
     "integrity.ids_block": "posts",
+    "sequence": "users_id_seq",
+    "repair.name": "graph_nodes_type_check",
+    "repair.add_constraint.name": "test_sql_check",
+    "repair.make_unique_index.name": "test_sql_index",
+    "repair.key_of_index.table": "import_files",
+    "repair.key_of_index.name": "import_files_key",
+    "repair.enable_trigger.table": "crawl_jobs",
+    "trigger": "crawl_jobs_moved",
+    "new_name": "test_sql_renamed",
+    "database": "postgres",
+    "collation": "ucs_basic",
+    "catalogs.table": "users",
+    "catalogs.column": "id",
+    "catalogs.make_template_schema": "test_sql_throw_away",
     "parent": "graph_nodes",
     "key": "id",
     "columns": "id",
@@ -58,11 +72,21 @@ WORDS = {
     "value": "'4MB'",
     "text": "'a comment'",
     "limit": "5",
+    "definition": "CHECK (true)",
+    "kind": "UNIQUE",
+    "repair.columns": "(id)",
+    "repair.found": "SELECT ctid AS place FROM crawl_jobs",
+    "ours": "t.id",
+    "theirs": "r.id",
     "found": "SELECT place, key, other FROM doomed",
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
     "integrity.comment_subreddit_differs.rows": "SELECT ctid, * FROM comments",
     "integrity.comment_subreddit_differs_by_set.rows": "SELECT ctid, * FROM comments",
+    "integrity.relationship_one_way.rows": "SELECT ctid, * FROM subreddit_relationships",
+    "integrity.graph_link_backwards.rows": "SELECT ctid, * FROM graph_links",
+    "integrity.job_stuck.rows": "SELECT ctid, * FROM crawl_jobs",
+    "integrity.job_impossible.rows": "SELECT ctid, * FROM crawl_jobs",
 }
 #: What this server may not be able to, or can only once.
 RUN_BY_OTHER_TESTS = {
@@ -77,7 +101,8 @@ NUMBERS = {("store", "merge_interactions"): "file_id"}
 ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
 #: Not inside a transaction, or only at its beginning.
 ALONE = re.compile(
-    r"(VACUUM|DROP INDEX CONCURRENTLY|CREATE DATABASE|DROP DATABASE|CHECKPOINT|REINDEX|SET TRANSACTION)\b"
+    r"(VACUUM|DROP INDEX CONCURRENTLY|CREATE UNIQUE INDEX CONCURRENTLY|CREATE DATABASE|DROP DATABASE"
+    r"|CHECKPOINT|REINDEX|SET TRANSACTION)\b"
 )
 UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
 #: What the queries that stand below in the same file work on.

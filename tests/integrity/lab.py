@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from redclust.config import PrecalcSettings
+from redclust.config import PrecalcSettings, Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.ops import integrity, precalc
+from redclust.queue import rescue
 from redclust.report import Silent
 
 SUBREDDITS, USERS, POSTS, COMMENTS = 12, 60, 150, 900
@@ -75,44 +76,46 @@ def _comments(rng: random.Random, posts: list[tuple[int, int, int | None]]) -> l
 
 @dataclass(frozen=True)
 class Defect:
-    """One way to break the lab, the checks that must find it, and the types whose clean mends it.
+    """One way to break the lab, the checks that must find it, and what mends it.
 
-    ``found`` is the table of implications: its own check first, then those that must find it too.
+    ``found`` is the table of implications: its own check first, then those that must find it too. ``clean``
+    are the types to clean, None where cleaning is not what mends; ``then`` are the verbs that follow.
     """
 
     name: str
     inject: str
     found: tuple[str, ...]
-    mend: tuple[str, ...] = ("all",)
+    clean: tuple[str, ...] | None = None
+    then: tuple[str, ...] = ()
 
 
-def _twice(table: str, key: str, where: str, also: tuple[str, ...] = ()) -> Defect:
+def _twice(table: str, key: str, where: str, *also: str) -> Defect:
     return Defect(
         f"{table} twice",
         f"ALTER TABLE {table} DROP CONSTRAINT {key}; INSERT INTO {table} SELECT * FROM {table} WHERE {where}",
-        (f"{table}_repeated", *also),
+        (f"{table}_repeated", "schema_drift", *also),
         ("duplicates",),
+        ("repair",),
     )
 
 
+_ALL: tuple[str, ...] = ()
 DEFECTS: tuple[Defect, ...] = (
     Defect(
         "a subreddit gone",
         "DELETE FROM subreddits WHERE id = 3",
-        (
-            "post_subreddit_missing",
-            "comment_subreddit_missing",
-            "graph_node_source_missing",
-        ),
+        ("post_subreddit_missing", "comment_subreddit_missing", "graph_node_source_missing", "key_broken"),
+        _ALL,
     ),
     Defect(
         "a user gone",
         "DELETE FROM users WHERE id = 7",
-        ("post_author_missing", "comment_author_missing", "graph_node_source_missing"),
+        ("post_author_missing", "comment_author_missing", "graph_node_source_missing", "key_broken"),
+        _ALL,
     ),
     Defect("a post gone", "DELETE FROM posts WHERE id = 37", ("comment_post_missing",), ("comments",)),
     Defect(
-        "a comment elsewhere",
+        "comments elsewhere",
         "UPDATE comments SET subreddit_id = 1 + subreddit_id % 12 WHERE id % 5 = 0",
         ("comment_subreddit_differs",),
         ("comments",),
@@ -124,7 +127,7 @@ DEFECTS: tuple[Defect, ...] = (
         ("comments",),
     ),
     Defect(
-        "a post of an unknown user",
+        "posts of an unknown user",
         "UPDATE posts SET author_id = 4000 WHERE id % 3 = 0",
         ("post_author_missing",),
         ("posts",),
@@ -151,19 +154,149 @@ DEFECTS: tuple[Defect, ...] = (
         ("graph_link_target_missing", "graph_link_source_missing"),
         ("graph-links",),
     ),
+    Defect(
+        "links turned round",
+        "INSERT INTO graph_links (source, target, type, val) "
+        "SELECT target, source, type, val FROM graph_links WHERE source = 'subreddit_1'",
+        ("graph_link_backwards",),
+        ("graph-links",),
+    ),
     _twice("posts", "posts_pkey", "id % 2 = 0"),
     _twice("comments", "comments_pkey", "id % 2 = 0"),
     _twice("users", "users_pkey CASCADE; DROP INDEX users_name_key", "id = 4"),
-    _twice(
-        "subreddits",
-        "subreddits_pkey CASCADE; DROP INDEX subreddits_name_key",
-        "id = 4",
-    ),
+    _twice("subreddits", "subreddits_pkey CASCADE; DROP INDEX subreddits_name_key", "id = 4"),
     _twice("imported_interactions", "imported_interactions_pkey", "n % 2 = 0"),
     _twice("user_subreddit_activity", "user_subreddit_activity_pkey", "user_id = 1"),
     _twice("subreddit_relationships", "subreddit_relationships_pkey", "source_subreddit_id = 1"),
     _twice("graph_nodes", "graph_nodes_pkey", "type = 'user'"),
     _twice("graph_links", "graph_links_pkey", "source = 'subreddit_1'"),
+    Defect(
+        "a relationship one way",
+        "DELETE FROM subreddit_relationships WHERE source_subreddit_id = 2 AND target_subreddit_id = 5",
+        ("relationship_one_way", "overlap_differs"),
+        then=("precalc",),
+    ),
+    Defect(
+        "a weight one way",
+        "UPDATE subreddit_relationships SET weight = weight + 1 WHERE source_subreddit_id = 2",
+        ("relationship_one_way",),
+        then=("precalc",),
+    ),
+    Defect(
+        "overlap too small both ways",
+        "UPDATE subreddit_relationships SET overlap_count = overlap_count - 1 WHERE overlap_count > 3",
+        ("overlap_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "overlap too large both ways",
+        "UPDATE subreddit_relationships SET overlap_count = overlap_count + 1 WHERE 2 IN "
+        "(source_subreddit_id, target_subreddit_id)",
+        ("overlap_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "activity too small",
+        "UPDATE user_subreddit_activity SET activity_count = activity_count - 1 "
+        "WHERE activity_count > 1 AND user_id < 9",
+        ("activity_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "activity too large",
+        "UPDATE user_subreddit_activity SET activity_count = activity_count + 1 WHERE user_id = 8",
+        ("activity_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "activity invented",
+        "INSERT INTO user_subreddit_activity SELECT 8, s.id, 5 FROM subreddits AS s WHERE NOT EXISTS "
+        "(SELECT FROM user_subreddit_activity WHERE user_id = 8 AND subreddit_id = s.id)",
+        ("activity_differs", "overlap_differs"),
+        then=("precalc",),
+    ),
+    Defect(
+        "activity lost",
+        "DELETE FROM user_subreddit_activity WHERE user_id = 8",
+        ("activity_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "a job that nobody holds",
+        "INSERT INTO crawl_jobs (subreddit_name, status, started_at) VALUES ('Sub1', 'crawling', now())",
+        ("job_stuck",),
+        then=("rescue",),
+    ),
+    Defect(
+        "jobs in states that cannot be",
+        "INSERT INTO crawl_jobs (subreddit_name, status, completed_at, worker_id, started_at) VALUES "
+        "('Sub1', 'completed', NULL, NULL, NULL), ('Sub2', 'pending', now(), NULL, NULL), "
+        "('Sub3', 'failed', now(), gen_random_uuid(), NULL), "
+        "('Sub4', 'completed', now() - interval '1 h', NULL, now()), ('Sub5', 'pending', NULL, NULL, NULL); "
+        "INSERT INTO crawl_runs (job_id, token, outcome, pages) "
+        "SELECT id, 9, 'reset', 0 FROM crawl_jobs WHERE subreddit_name = 'Sub5'",
+        ("job_impossible",),
+        then=("repair",),
+    ),
+    Defect(
+        "sequences behind",
+        "SELECT setval('users_id_seq', 5); SELECT setval('subreddits_id_seq', 1, false)",
+        ("sequence_behind",),
+        then=("repair",),
+    ),
+    Defect(
+        "a valid key of nothing",
+        "UPDATE imported_interactions SET user_id = 4000 WHERE n = 7",
+        ("key_broken",),
+        ("keys",),
+    ),
+    Defect(
+        "a key that is not valid",
+        "ALTER TABLE imported_interactions DROP CONSTRAINT imported_interactions_user_id_fkey, "
+        "ADD CONSTRAINT imported_interactions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users NOT VALID",
+        ("key_not_enforced",),
+        then=("repair",),
+    ),
+    Defect(
+        "a key switched off",
+        "ALTER TABLE imported_interactions DISABLE TRIGGER ALL",
+        ("key_not_enforced",),
+        then=("repair",),
+    ),
+    Defect(
+        "an index gone",
+        "DROP INDEX idx_graph_nodes_type",
+        ("schema_drift",),
+        then=("repair",),
+    ),
+    Defect(
+        "an index that is another",
+        "DROP INDEX idx_graph_links_target; CREATE INDEX idx_graph_links_target ON graph_links (type)",
+        ("schema_drift",),
+        then=("repair",),
+    ),
+    Defect(
+        "keys gone",
+        "ALTER TABLE graph_links DROP CONSTRAINT graph_links_pkey; "
+        "ALTER TABLE imported_interactions DROP CONSTRAINT imported_interactions_user_id_fkey; "
+        "ALTER TABLE crawl_jobs DROP CONSTRAINT crawl_jobs_status_check",
+        ("schema_drift",),
+        then=("repair",),
+    ),
+    Defect(
+        "a trigger off and a function that is another",
+        "ALTER TABLE crawl_jobs DISABLE TRIGGER crawl_jobs_moved; "
+        "CREATE OR REPLACE FUNCTION crawl_jobs_moved() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RETURN NEW; END $$",
+        ("schema_drift",),
+        then=("repair",),
+    ),
+    Defect(
+        "an invalid index",
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_graph_nodes_val'::regclass",
+        ("index_invalid",),
+        then=("repair",),
+    ),
 )
 
 
@@ -176,6 +309,20 @@ def inject(connection: Connection, statements: str) -> None:
 
 def found(database: Database, *types: str) -> dict[str, int]:
     """What check finds: rows by the name of the check."""
-    report = integrity.check(database, Silent(), types=frozenset(types))
+    report = integrity.check(database, Settings(), Silent(), types=frozenset(types), deep=True)
+    assert not [one for one in report.checks if one.state in ("failed", "skipped", "not run")]
     assert report.ok == (not any(one.state == "found" for one in report.checks))
     return {one.name: one.rows for one in report.checks if one.state == "found"}
+
+
+def mend(database: Database, verb: str) -> None:
+    """Run what a finding says mends it."""
+    settings = Settings()
+    if verb == "precalc":
+        assert precalc.run(database, settings.precalc, Silent(), min_shared_users=1).ok
+    elif verb == "rescue":
+        with database.connect(autocommit=True) as connection:
+            assert rescue(connection, settings.queue)
+    else:
+        report = integrity.repair(database, settings, Silent(), deep=verb == "repair --deep")
+        assert report.ok, report

@@ -24,6 +24,15 @@ class CheckType(StrEnum):
     GRAPH_LINKS = "graph-links"
     GRAPH_NODES = "graph-nodes"
     DUPLICATES = "duplicates"
+    RELATIONSHIPS = "relationships"
+    ACTIVITY = "activity"
+    JOBS = "jobs"
+    SEQUENCES = "sequences"
+    KEYS = "keys"
+    INDEXES = "indexes"
+    TABLES = "tables"
+    SCHEMA = "schema"
+    SERVER = "server"
 
 
 class CleanType(StrEnum):
@@ -33,6 +42,7 @@ class CleanType(StrEnum):
     GRAPH_LINKS = "graph-links"
     GRAPH_NODES = "graph-nodes"
     DUPLICATES = "duplicates"
+    KEYS = "keys"
 
 
 @app.command()
@@ -41,6 +51,9 @@ def check(
     types: Annotated[
         list[CheckType] | None, typer.Option("--type", help="Only these checks.", show_default="all")
     ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also what is dear: activity, overlap, each row's index entry.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="What was skipped counts as found (3).")] = False,
     samples: Annotated[int, typer.Option(min=1, help="How many keys of each finding to list.")] = 5,
     fmt: FormatOption = Format.TEXT,
@@ -48,14 +61,20 @@ def check(
     """Look for what is wrong with the data, in one snapshot; changes nothing. Exit 3 when something is found.
 
     Each finding says how many rows, which, what it means and what mends it. A check that this role may not
-    run is listed as skipped; it counts only where its type was named, or with --strict.
+    run is listed as skipped; it counts only where its type was named, or with --deep or --strict.
     """
     from redclust.ops import integrity
 
     runtime: Runtime = ctx.obj
     with runtime.database("integrity check") as database:
         report = integrity.check(
-            database, runtime.progress, types=_types(types), samples=samples, strict=strict
+            database,
+            runtime.loaded.settings,
+            runtime.progress,
+            types=_types(types),
+            deep=deep,
+            samples=samples,
+            strict=strict,
         )
     runtime.finish(report, fmt)
 
@@ -82,6 +101,44 @@ def clean(
             types=_types(types),
             batch_rows=batch,
             dry_run=dry_run,
+            lock_wait_s=lock_wait,
+        )
+    runtime.finish(report, fmt)
+
+
+@app.command()
+def repair(
+    ctx: typer.Context,
+    deep: Annotated[bool, typer.Option("--deep", help="Look for indexes that lack rows, too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            parser=length_of_time,
+            metavar="TIME",
+            help="How long one step may wait for older transactions, which are named.",
+            show_default="10m",
+        ),
+    ] = 600,
+    lock_wait: LockWait = 0,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Mend keys, indexes, sequences and the schema that check finds fault with; removes no row.
+
+    Exit 3 when something is left: rows that stand twice or break a key are for `clean`, damaged tables for a
+    backup.
+    """
+    from redclust.ops import integrity
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("integrity repair") as database:
+        report = integrity.repair(
+            database,
+            runtime.loaded.settings,
+            runtime.progress,
+            deep=deep,
+            dry_run=dry_run,
+            wait_s=wait,
             lock_wait_s=lock_wait,
         )
     runtime.finish(report, fmt)

@@ -29,13 +29,10 @@ WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f') AND t.
        OR EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgconstraint = c.oid AND g.tgenabled <> 'O'))
 
 -- name: broken_constraints
--- The same, to be put right: constraint, table, its definition, and the triggers that are switched off.
-SELECT c.conname, t.relname, c.convalidated,
-       ARRAY(SELECT g.tgname::text || ' of ' || gt.relname FROM pg_trigger AS g JOIN pg_class AS gt ON gt.oid = g.tgrelid
-             WHERE g.tgconstraint = c.oid AND g.tgenabled <> 'O'),
-       ARRAY(SELECT DISTINCT gt.relname::text FROM pg_trigger AS g JOIN pg_class AS gt ON gt.oid = g.tgrelid
-             WHERE g.tgconstraint = c.oid AND g.tgenabled <> 'O'),
-       COALESCE(to_jsonb(c) ->> 'conenforced', 'true') = 'false'
+-- The same, to be put right: constraint, table, and whether all that is lacking is a look at its rows.
+SELECT c.conname, t.relname,
+       COALESCE(to_jsonb(c) ->> 'conenforced', 'true') = 'true'
+       AND NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgconstraint = c.oid AND g.tgenabled <> 'O')
 FROM pg_constraint AS c
 JOIN pg_class AS t ON t.oid = c.conrelid
 WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f') AND t.relkind = 'r'
@@ -63,14 +60,6 @@ LEFT JOIN pg_class AS o ON o.reltoastrelid = t.oid
 WHERE COALESCE(o.relnamespace, t.relnamespace) = 'public'::regnamespace AND i.indisvalid AND i.indisready
   AND COALESCE(o.relpersistence, t.relpersistence) <> 't'
 ORDER BY 3, 2
-
--- name: check_btree
--- Whether a B-tree is in order, and with heapallindexed whether each row of its table has its entry.
-SELECT {schema}.bt_index_check(%(relation)s::oid::regclass, %(deep)s::boolean)
-
--- name: check_unique_btree
--- The same, and whether a unique one holds no key of two rows that can be seen; Postgres 17 and newer.
-SELECT {schema}.bt_index_check(%(relation)s::oid::regclass, %(deep)s::boolean, %(deep)s::boolean)
 
 -- name: heaps
 -- The application's tables and their sizes.
@@ -141,7 +130,8 @@ CREATE SCHEMA {schema}
 SELECT set_config('search_path', %(schema)s, true)
 
 -- name: describe
--- Every table, column, constraint, index, trigger and function of a schema that is in the search path, as text.
+-- Every table, column, constraint, index, trigger and function of a schema that is in the search path, as text that
+-- makes it (a trigger with whether it fires).
 SELECT 'table' AS kind, c.relname AS table_name, c.relname AS name, c.relpersistence::text AS definition
 FROM pg_class AS c
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
@@ -167,16 +157,15 @@ JOIN pg_class AS t ON t.oid = i.indrelid
 WHERE t.relnamespace = %(schema)s::regnamespace AND t.relkind = 'r'
   AND NOT EXISTS (SELECT FROM pg_constraint AS o WHERE o.conindid = i.indexrelid AND o.contype IN ('p', 'u', 'x'))
 UNION ALL
-SELECT 'trigger', c.relname, g.tgname, pg_get_triggerdef(g.oid, true) || ' ' || g.tgenabled
+SELECT 'trigger', c.relname, g.tgname, replace(pg_get_triggerdef(g.oid, true), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER') || ' ' || g.tgenabled::text
 FROM pg_trigger AS g
 JOIN pg_class AS c ON c.oid = g.tgrelid
 WHERE c.relnamespace = %(schema)s::regnamespace AND NOT g.tgisinternal
 UNION ALL
 SELECT 'function', p.proname, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-       concat_ws(' ', pg_get_function_result(p.oid), p.provolatile, p.proparallel, p.proconfig::text,
-                 COALESCE(pg_get_function_sqlbody(p.oid), p.prosrc))
+       replace(pg_get_functiondef(p.oid), quote_ident(%(schema)s::text) || '.', '')
 FROM pg_proc AS p
-WHERE p.pronamespace = %(schema)s::regnamespace
+WHERE p.pronamespace = %(schema)s::regnamespace AND p.prokind IN ('f', 'p')
 ORDER BY 1, 2, 3
 
 -- name: limit_lock_waits

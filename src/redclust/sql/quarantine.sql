@@ -47,6 +47,10 @@ WHERE run_id = %(run_id)s AND n BETWEEN %(first)s AND %(last)s AND table_name = 
   AND column_name IS NOT DISTINCT FROM %(column)s::text
 ORDER BY n DESC
 
+-- name: pass_by_keys
+-- Rows that broke a foreign key go back as they were, too, where this role may pass the keys by.
+SELECT set_config('session_replication_role', 'replica', true)
+
 -- name: put_back
 -- Removed rows into their table again, out of the quarantine.
 WITH part AS (

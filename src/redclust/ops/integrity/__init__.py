@@ -9,6 +9,7 @@ from redclust.ops.integrity.quarantine import DropReport, QuarantineReport, Rest
 from redclust.ops.integrity.quarantine import drop as drop_quarantine
 from redclust.ops.integrity.quarantine import ls as list_quarantine
 from redclust.ops.integrity.quarantine import restore as restore_quarantine
+from redclust.ops.integrity.repair import RepairReport, repair
 from redclust.ops.integrity.stats import IndexStats, StatsReport, TableStats, stats
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "IndexStats",
     "QuarantineReport",
     "RelationBloat",
+    "RepairReport",
     "RestoreReport",
     "Result",
     "StatsReport",
@@ -31,6 +33,7 @@ __all__ = [
     "clean",
     "drop_quarantine",
     "list_quarantine",
+    "repair",
     "restore_quarantine",
     "stats",
 ]

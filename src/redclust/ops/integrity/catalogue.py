@@ -7,7 +7,7 @@ A record says which rows of which table a query of ``sql/integrity.sql`` finds; 
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from psycopg import sql
@@ -23,6 +23,15 @@ class Type(StrEnum):
     GRAPH_NODES = "graph-nodes"
     GRAPH_LINKS = "graph-links"
     DUPLICATES = "duplicates"
+    RELATIONSHIPS = "relationships"
+    ACTIVITY = "activity"
+    JOBS = "jobs"
+    SEQUENCES = "sequences"
+    KEYS = "keys"
+    INDEXES = "indexes"
+    TABLES = "tables"
+    SCHEMA = "schema"
+    SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +64,42 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What a query of ``sql/catalogs.sql`` lists, in words."""
+
+    query: str
+
+    def found(self) -> sql.Composed:
+        """The query."""
+        return sql.Composed([sql.SQL(query("catalogs", self.query))])
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that may be wrong; ``tables`` are what it reads, for progress."""
+    """One thing that may be wrong, what it means and what mends it.
+
+    ``finds`` says how it is found; None where ``probes`` knows. ``reads`` are the tables that it goes
+    through, for progress. ``deep`` is one that is dear: made where it is asked for.
+    """
 
     name: str
     type: Type
     meaning: str
     mend: str
-    rows: Rows
-    reads: tuple[str, ...] = field(default=())
+    finds: Rows | Listed | None = None
+    reads: tuple[str, ...] = ()
+    deep: bool = False
+
+    @property
+    def rows(self) -> Rows:
+        """How a check of rows finds them.
+
+        Raises:
+            TypeError: it is another kind of check.
+        """
+        if not isinstance(self.finds, Rows):
+            raise TypeError(f"{self.name} is not about rows")
+        return self.finds
 
 
 def _clean(kind: Type) -> str:
@@ -89,6 +125,10 @@ def _repeated(table: str, *key: str, what: str) -> Check:
 
 
 _LINK = ("source", "target")
+_RELATIONSHIP = ("source_subreddit_id", "target_subreddit_id")
+_REPAIR = "redclust integrity repair"
+_PRECALC = "redclust precalc"
+_RESTORE = "restore a backup: redclust restore --swap"
 
 CHECKS: tuple[Check, ...] = (
     _reference("post_subreddit_missing", Type.POSTS, "posts", "subreddit_id", "subreddits", ("id",)),
@@ -108,26 +148,131 @@ CHECKS: tuple[Check, ...] = (
         "graph_node_source_missing",
         Type.GRAPH_NODES,
         "graph nodes whose subreddit or user is not there",
-        f"{_clean(Type.GRAPH_NODES)}, or redclust precalc",
+        f"{_clean(Type.GRAPH_NODES)}, or {_PRECALC}",
         Rows("graph_nodes", "graph_node_source_missing"),
         ("graph_nodes", "subreddits", "users"),
     ),
     _reference("graph_link_source_missing", Type.GRAPH_LINKS, "graph_links", "source", "graph_nodes", _LINK),
     _reference("graph_link_target_missing", Type.GRAPH_LINKS, "graph_links", "target", "graph_nodes", _LINK),
+    Check(
+        "graph_link_backwards",
+        Type.GRAPH_LINKS,
+        "graph links from the greater to the lesser end: each is to stand once, the lesser end first",
+        f"{_clean(Type.GRAPH_LINKS)}, then {_PRECALC}",
+        Rows("graph_links", "graph_link_backwards", _LINK),
+        ("graph_links",),
+    ),
     _repeated("posts", "id", what="posts that are there more than once"),
     _repeated("comments", "id", what="comments that are there more than once"),
     _repeated("subreddits", "id", what="subreddits with the id of another"),
     _repeated("users", "id", what="users with the id of another"),
     _repeated("imported_interactions", "file_id", "user_id", "subreddit_id", what="pairs counted twice"),
     _repeated("user_subreddit_activity", "user_id", "subreddit_id", what="activity that stands twice"),
-    _repeated(
-        "subreddit_relationships",
-        "source_subreddit_id",
-        "target_subreddit_id",
-        what="relationships that stand twice",
-    ),
+    _repeated("subreddit_relationships", *_RELATIONSHIP, what="relationships that stand twice"),
     _repeated("graph_nodes", "id", what="graph nodes that stand twice"),
     _repeated("graph_links", *_LINK, what="graph links that stand twice"),
+    Check(
+        "relationship_one_way",
+        Type.RELATIONSHIPS,
+        "relationships of two subreddits that are others in the other direction",
+        _PRECALC,
+        Rows("subreddit_relationships", "relationship_one_way", _RELATIONSHIP),
+        ("subreddit_relationships", "subreddit_relationships"),
+    ),
+    Check(
+        "activity_differs",
+        Type.ACTIVITY,
+        "activity that differs from the posts, comments and interactions of its snapshot",
+        _PRECALC,
+        reads=("comments", "comments", "comments", "posts", "imported_interactions"),
+        deep=True,
+    ),
+    Check(
+        "overlap_differs",
+        Type.ACTIVITY,
+        "relationships that differ from the users whom two subreddits share",
+        _PRECALC,
+        reads=("user_subreddit_activity", "user_subreddit_activity", "subreddit_relationships"),
+        deep=True,
+    ),
+    Check(
+        "job_stuck",
+        Type.JOBS,
+        "jobs that are being crawled by nobody who shows a sign of life",
+        "redclust jobs reset-stuck; any crawler does it too",
+        Rows("crawl_jobs", "job_stuck"),
+        ("crawl_jobs",),
+    ),
+    Check(
+        "job_impossible",
+        Type.JOBS,
+        "jobs whose columns contradict their status",
+        _REPAIR,
+        Rows("crawl_jobs", "job_impossible"),
+        ("crawl_jobs",),
+    ),
+    Check(
+        "sequence_behind",
+        Type.SEQUENCES,
+        "sequences that will give a number that is taken: the next insert fails",
+        _REPAIR,
+        reads=("subreddits", "users"),
+    ),
+    Check(
+        "key_broken",
+        Type.KEYS,
+        "rows that break a foreign key, also one that is marked valid: a backup of them cannot be restored",
+        f"{_clean(Type.KEYS)}, then {_REPAIR}",
+        reads=("imported_interactions",) * 3,
+    ),
+    Check(
+        "key_not_enforced",
+        Type.KEYS,
+        "constraints that are not valid, or whose triggers are switched off",
+        _REPAIR,
+        Listed("key_not_enforced"),
+    ),
+    Check(
+        "index_invalid",
+        Type.INDEXES,
+        "indexes that no query may use, left by a build that failed",
+        _REPAIR,
+        Listed("index_invalid"),
+    ),
+    Check(
+        "index_corrupt",
+        Type.INDEXES,
+        "indexes whose pages are damaged, or that lack rows (looked for with --deep)",
+        _REPAIR,
+        reads=("comments", "posts", "graph_links"),
+    ),
+    Check(
+        "table_corrupt",
+        Type.TABLES,
+        "rows and pages of tables that are damaged",
+        _RESTORE,
+        reads=("comments", "comments", "posts"),
+        deep=True,
+    ),
+    Check(
+        "schema_drift",
+        Type.SCHEMA,
+        "what the migrations made and is gone, or is another now",
+        _REPAIR,
+    ),
+    Check(
+        "collation_drift",
+        Type.SERVER,
+        "text sorts otherwise than when indexes were built: they may miss rows",
+        _REPAIR,
+        Listed("collation_drift"),
+    ),
+    Check(
+        "checksum_failures",
+        Type.SERVER,
+        "pages that came damaged from the disk, since the server counts",
+        f"{_REPAIR}; where a table is damaged {_RESTORE}",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from redclust.db.session import Database
 from redclust.errors import Locked, UsageError
 from redclust.ops.integrity import steps
 from redclust.ops.integrity.moment import Moment, one_moment
+from redclust.ops.integrity.probes import catalogs
 from redclust.ops.integrity.steps import Step
 from redclust.report import Progress, Report, Task
 from redclust.sql import query
@@ -90,11 +91,9 @@ def clean(
     if batch_rows < 1:
         raise UsageError("--batch must be 1 or more")
     started_s = time.monotonic()
-    plan = steps.plan(types)
     if dry_run:
         with database.connect(bulk=True, autocommit=True) as connection:
-            _stage(connection)
-            run = _Run(connection, plan, batch_rows, progress)
+            run = _Run(connection, _plan(connection, types), batch_rows, progress)
             run.collect()
             return run.report(started_s, dry_run=True)
     with (
@@ -103,16 +102,19 @@ def clean(
         ) as watch,
         database.connect(bulk=True, autocommit=True) as connection,
     ):
-        _stage(connection)
-        run = _Run(connection, plan, batch_rows, progress, watch, max(lock_wait_s, _WRITERS_S))
+        run = _Run(
+            connection, _plan(connection, types), batch_rows, progress, watch, max(lock_wait_s, _WRITERS_S)
+        )
         run.through(sorted(types) or ["all"])
         return run.report(started_s, dry_run=False)
 
 
-def _stage(connection: Connection) -> None:
+def _plan(connection: Connection, types: Set[str]) -> tuple[Step, ...]:
+    """The steps, and the table that what they find waits in."""
     with connection.transaction():
         connection.execute(query("integrity", "stage_doomed"))
         connection.execute(query("integrity", "index_doomed"))
+    return steps.plan(types, catalogs.keys_of(connection))
 
 
 @dataclass(slots=True)

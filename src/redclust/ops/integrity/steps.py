@@ -6,7 +6,7 @@ Of rows that are the same the best stays; then what refers to nothing goes, from
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from psycopg import sql
 
 from redclust.ops.integrity import catalogue
 from redclust.ops.integrity.catalogue import Rows, Type
+from redclust.ops.integrity.probes.catalogs import ForeignKey
 from redclust.sql import query
 
 Mends = Literal["remove", "blank", "move_comments"]
@@ -60,8 +61,8 @@ class Step:
         return sql.SQL(query("integrity", self.mends)).format(found=self.still(), **self.rows.identifiers())
 
 
-def plan(types: Set[str]) -> tuple[Step, ...]:
-    """The steps for these types; for all where none is named."""
+def plan(types: Set[str], keys: Sequence[ForeignKey]) -> tuple[Step, ...]:
+    """The steps for these types; for all where none is named. ``keys`` are the foreign keys of the tables."""
     steps: list[Step] = []
 
     def add(name: str, mends: Mends = "remove", after: tuple[str, ...] = ()) -> None:
@@ -75,6 +76,10 @@ def plan(types: Set[str]) -> tuple[Step, ...]:
 
     for check in catalogue.of_types(frozenset({Type.DUPLICATES})):
         add(check.name)
+    if not types or Type.KEYS in types:
+        for key in keys:
+            number, referred_to = len(steps), key.table in _REFERRED_TO
+            steps.append(Step(number, key.name, Type.KEYS, key, "remove", referred_to=referred_to))
     add("post_subreddit_missing")
     add("comment_post_missing", after=("post_subreddit_missing",))
     add("comment_subreddit_differs", "move_comments")
@@ -82,6 +87,7 @@ def plan(types: Set[str]) -> tuple[Step, ...]:
     add("post_author_missing", "blank")
     add("comment_author_missing", "blank")
     add("graph_node_source_missing")
+    add("graph_link_backwards")
     for end in ("source", "target"):
         add(f"graph_link_{end}_missing", after=("graph_node_source_missing",))
     return tuple(steps)

@@ -10,12 +10,13 @@ from redclust.ops.integrity import (
     CleanReport,
     DropReport,
     QuarantineReport,
+    RepairReport,
     RestoreReport,
     StatsReport,
 )
 from redclust.render.integrity.bloat import bloat
 from redclust.render.integrity.check import check
-from redclust.render.integrity.clean import clean, dropped, quarantine, restored
+from redclust.render.integrity.clean import clean, dropped, quarantine, repaired, restored
 from redclust.render.integrity.stats import stats
 from redclust.report import Report
 
@@ -30,6 +31,8 @@ def show(report: Report, out: Console) -> None:
             check(report, out)
         case CleanReport():
             clean(report, out)
+        case RepairReport():
+            repaired(report, out)
         case QuarantineReport():
             quarantine(report, out)
         case RestoreReport():

@@ -20,6 +20,8 @@ def check(report: CheckReport, out: Console) -> None:
     for one in report.checks:
         if one.state in ("failed", "skipped"):
             out.print(f"{one.name} {'was ' if one.state == 'skipped' else ''}{one.state}: {one.reason}")
+        elif one.state in ("clean", "found") and one.reason:
+            out.print(f"{one.name}: {one.reason}")
     counts = {state: sum(one.state == state for one in report.checks) for state in _WORDS}
     told = ", ".join(f"{n} {_WORDS[state]}" for state, n in counts.items() if n)
     out.print(
@@ -28,7 +30,13 @@ def check(report: CheckReport, out: Console) -> None:
     )
 
 
-_WORDS = {"clean": "clean", "found": "found something", "failed": "failed", "skipped": "skipped"}
+_WORDS = {
+    "clean": "clean",
+    "found": "found something",
+    "failed": "failed",
+    "skipped": "skipped",
+    "not run": "only made with --deep",
+}
 
 
 def _sample(one: Result) -> str:

@@ -1,10 +1,10 @@
-"""``integrity clean`` and ``integrity quarantine`` in words."""
+"""``integrity clean``, ``repair`` and ``quarantine`` in words."""
 
 from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.integrity import CleanReport, DropReport, QuarantineReport, RestoreReport
+from redclust.ops.integrity import CleanReport, DropReport, QuarantineReport, RepairReport, RestoreReport
 from redclust.render.output import size, table
 
 
@@ -32,6 +32,22 @@ def clean(report: CleanReport, out: Console) -> None:
     if report.left_rows:
         out.print(f"{report.left_rows:,} rows were changed by others at the same time: run it again")
     out.print("Then: redclust precalc")
+
+
+def repaired(report: RepairReport, out: Console) -> None:
+    if not report.actions:
+        out.print("Nothing to repair")
+    else:
+        rows = table("what", "", "state", "")
+        for one in report.actions:
+            rows.add_row(one.what, one.about, one.state, one.reason)
+        out.print(rows)
+    if report.dry_run:
+        out.print("Dry run: nothing was changed")
+    elif report.left:
+        out.print(f"Found yet: {', '.join(report.left)}; redclust integrity check says more")
+    else:
+        out.print(f"Checked afterwards: clean ({report.duration_s:.1f}s)")
 
 
 def quarantine(report: QuarantineReport, out: Console) -> None:

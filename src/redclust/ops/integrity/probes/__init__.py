@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from redclust.ops.integrity.finding import Found, Look
 from redclust.ops.integrity.probes.catalogs import checksums, foreign_keys, sequences
 from redclust.ops.integrity.probes.derived import activity, overlap
-from redclust.ops.integrity.probes.drift import drift
+from redclust.ops.integrity.probes.drift import schema_drift
 from redclust.ops.integrity.probes.pages import btrees, heaps
 
 PROBES: Mapping[str, Callable[[Look], Found]] = {
@@ -17,6 +17,6 @@ PROBES: Mapping[str, Callable[[Look], Found]] = {
     "sequence_behind": sequences,
     "index_corrupt": btrees,
     "table_corrupt": heaps,
-    "schema_drift": drift,
+    "schema_drift": schema_drift,
     "checksum_failures": checksums,
 }

@@ -60,18 +60,40 @@ def foreign_keys(look: Look) -> Found:
     return Found(rows, tuple(sample[: look.samples]))
 
 
-def sequences(look: Look) -> Found:
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence that gives a number next which is taken already."""
+
+    name: str
+    table: str
+    column: str
+    highest: int
+    following: int
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}: {self.highest} is there, {self.following} comes next"
+
+    def identifiers(self) -> dict[str, sql.Identifier]:
+        """What queries about it are composed with."""
+        names = {"sequence": self.name, "table": self.table, "column": self.column}
+        return {name: sql.Identifier(value) for name, value in names.items()}
+
+
+def sequences_behind(connection: Connection) -> list[Sequence]:
     """Sequences that will give a number which a row has already."""
-    connection = look.moment.connection
-    behind: list[str] = []
-    for sequence, table, column in connection.execute(query("catalogs", "sequences")).fetchall():
-        names = {"sequence": sequence, "table": table, "column": column}
-        identifiers = {name: sql.Identifier(value) for name, value in names.items()}
-        statement = sql.SQL(query("catalogs", "sequence_state")).format(**identifiers)
+    behind: list[Sequence] = []
+    for name, table, column in connection.execute(query("catalogs", "sequences")).fetchall():
+        one = Sequence(name, table, column, 0, 0)
+        statement = sql.SQL(query("catalogs", "sequence_state")).format(**one.identifiers())
         highest, following = connection.execute(statement).fetchone() or (None, 0)
         if highest is not None and following <= highest:
-            behind.append(f"{table}.{column}: {highest} is there, {following} comes next")
-    return first(behind, look)
+            behind.append(Sequence(name, table, column, highest, following))
+    return behind
+
+
+def sequences(look: Look) -> Found:
+    """The same, in words."""
+    return first([str(one) for one in sequences_behind(look.moment.connection)], look)
 
 
 def checksums(look: Look) -> Found:

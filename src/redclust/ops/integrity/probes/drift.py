@@ -1,4 +1,4 @@
-"""How the schema differs from what the migrations make, by running them once more in a schema of their own."""
+"""How the schema differs from what the migrations make: they are run once more, in a schema of their own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Drift:
         return f"{self.kind} {self.name}{of} is {self.state}"
 
 
-def drift(look: Look) -> Found:
-    """What the migrations made and is not there any more, or is another; what was added is nobody's business."""
+def schema_drift(look: Look) -> Found:
+    """What the migrations made and is gone, or is another now; what was added is nobody's business."""
     with look.database.connect(bulk=True, autocommit=True, role="template") as connection:
         try:
             return first([str(one) for one in compare(connection)], look)

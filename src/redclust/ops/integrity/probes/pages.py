@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
@@ -15,26 +15,56 @@ from redclust.ops.integrity.finding import Found, Look, Skipped
 from redclust.sql import query
 
 _LOCK_WAIT_MS = 5_000
-_UNIQUE_FROM_MAJOR = 17
 #: Gone, or taken away by somebody else, in the meantime.
 _GONE = (pg.UndefinedObject, pg.UndefinedTable, pg.LockNotAvailable)
 _DAMAGE = (pg.InternalError, pg.OperationalError)
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One relation that is damaged: how much of it, and the first in words."""
+
+    relation: str
+    table: str
+    problems: int
+    told: str
+
+    def __str__(self) -> str:
+        of = "" if self.relation == self.table else f" of {self.table}"
+        return f"{self.relation}{of}: {self.told}"
+
+
 def btrees(look: Look) -> Found:
-    """B-trees whose order is broken; with ``deep`` those that lack a row's entry, or hold a key twice."""
+    """B-trees whose order is broken; with ``deep`` those that lack a row's entry."""
+    return _found(look, damaged_btrees(look))
+
+
+def heaps(look: Look) -> Found:
+    """Tables with pages or values that cannot be."""
+    return _found(look, damaged_heaps(look))
+
+
+def damaged_btrees(look: Look) -> list[Damage]:
+    """The same, one by one.
+
+    Raises:
+        Skipped: amcheck cannot be used here, or what was not damaged could not all be looked at.
+    """
 
     def check(connection: Connection, schema: sql.Identifier, relation: int) -> tuple[int, str]:
-        newer = connection.info.server_version // 10_000 >= _UNIQUE_FROM_MAJOR
-        text = query("catalogs", "check_unique_btree" if newer else "check_btree")
-        connection.execute(sql.SQL(text).format(schema=schema), {"relation": relation, "deep": look.deep})
+        statement = sql.SQL(query("reindex", "check_index")).format(schema=schema)
+        connection.execute(statement, {"index": relation, "heapallindexed": look.deep})
         return 0, ""
 
     return _each(look, "btrees", check)
 
 
-def heaps(look: Look) -> Found:
-    """Tables with pages or values that cannot be."""
+def damaged_heaps(look: Look) -> list[Damage]:
+    """The same, one by one.
+
+    Raises:
+        Skipped: as :func:`damaged_btrees`.
+    """
 
     def check(connection: Connection, schema: sql.Identifier, relation: int) -> tuple[int, str]:
         statement = sql.SQL(query("catalogs", "check_heap")).format(schema=schema)
@@ -45,11 +75,15 @@ def heaps(look: Look) -> Found:
     return _each(look, "heaps", check)
 
 
+def _found(look: Look, damaged: list[Damage]) -> Found:
+    return Found(sum(one.problems for one in damaged), tuple(map(str, damaged[: look.samples])))
+
+
 def _each(
     look: Look, listing: str, check: Callable[[Connection, sql.Identifier, int], tuple[int, str]]
-) -> Found:
+) -> list[Damage]:
     """Look at each relation on a session of its own: amcheck may have to be made first, then rolled back."""
-    broken, damaged, passed_by = 0, list[str](), list[str]()
+    damaged, passed_by = list[Damage](), list[str]()
     with look.database.connect(bulk=True, autocommit=True, role="amcheck") as connection:
         relations = connection.execute(query("catalogs", listing)).fetchall()
         connection.execute(query("catalogs", "limit_lock_waits"), {"limit_ms": _LOCK_WAIT_MS})
@@ -64,20 +98,13 @@ def _each(
                         passed_by.append(name)
                         continue
                     except _DAMAGE as error:
-                        if _is_about_the_session(connection, error):
+                        if connection.broken or isinstance(error, pg.QueryCanceled | pg.AdminShutdown):
                             raise
                         problems, told = 1, " ".join(str(error).split())
-                    broken += problems
-                    damaged += [f"{name} of {table}: {told}" if name != table else f"{name}: {told}"] * bool(
-                        problems
-                    )
+                    if problems:
+                        damaged.append(Damage(name, table, problems, told))
         except (Unavailable, pg.LockNotAvailable) as error:
             raise Skipped(" ".join(str(error).split())) from None
     if passed_by and not damaged:
         raise Skipped(f"locked by others, or gone in between: {', '.join(passed_by)}")
-    return Found(broken, tuple(damaged[: look.samples]))
-
-
-def _is_about_the_session(connection: Connection, error: psycopg.Error) -> bool:
-    """Whether it is the connection that ended and not a page that is damaged."""
-    return connection.broken or isinstance(error, pg.QueryCanceled | pg.AdminShutdown)
+    return damaged
