@@ -32,7 +32,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Full names of posts and comments, names of the users who wrote them, and what it costs."""
+    """Full names of posts and comments, names of the users who wrote them, and what it costs at most.
+
+    A crawler that sees that ``new`` has shown all posts there are may leave the other listings out.
+    """
 
     posts: frozenset[str] = frozenset()
     comments: frozenset[str] = frozenset()
