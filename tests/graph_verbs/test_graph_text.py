@@ -55,13 +55,12 @@ r/programming (subreddit_4)
 users     400
 community 0 golang, rust, programming
 Shares users with 4 subreddits, the first 3 by weight:
-subreddit            shared users   weight   community
+subreddit            shared users   chance   community
 ────────────────────────────────────────────────────────────────────────
-r/rust                         75     1.81   0 golang, rust, programming
-r/golang                       60     1.75   0 golang, rust, programming
-r/learnprogramming             30     1.50   0 golang, rust, programming
-weight: how many more users than by chance, as a logarithm, at its lower bound:
-0 is chance, 1 is 2.7 times, 2 is 7.4 times, 3 is 20 times as many
+r/rust                         75    x 6.1   0 golang, rust, programming
+r/golang                       60    x 5.8   0 golang, rust, programming
+r/learnprogramming             30    x 4.5   0 golang, rust, programming
+chance: at least so many times the users that chance would have them share (95 % sure)
 """
 
 NODE_BY_SHARED = """\
@@ -69,14 +68,13 @@ r/programming (subreddit_4)
 users     400
 community 0 golang, rust, programming
 Shares users with 4 subreddits, by shared users:
-subreddit            shared users   weight   community
+subreddit            shared users   chance   community
 ────────────────────────────────────────────────────────────────────────
-r/AskReddit                   200     0.25
-r/rust                         75     1.81   0 golang, rust, programming
-r/golang                       60     1.75   0 golang, rust, programming
-r/learnprogramming             30     1.50   0 golang, rust, programming
-weight: how many more users than by chance, as a logarithm, at its lower bound:
-0 is chance, 1 is 2.7 times, 2 is 7.4 times, 3 is 20 times as many
+r/AskReddit                   200    x 1.3
+r/rust                         75    x 6.1   0 golang, rust, programming
+r/golang                       60    x 5.8   0 golang, rust, programming
+r/learnprogramming             30    x 4.5   0 golang, rust, programming
+chance: at least so many times the users that chance would have them share (95 % sure)
 """
 
 NODE_OF_USER = """\

@@ -83,6 +83,21 @@ def node(
 
 
 @app.command()
+def why(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="r/NAME, or a reddit URL.")],
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Why a subreddit stands where it stands on the map, or why it is not on it (exit 3)."""
+    from redclust.ops.graph import why
+
+    runtime: Runtime = ctx.obj
+    with runtime.database("graph why") as database:
+        report = why.why(database, name)
+    runtime.finish(report, fmt)
+
+
+@app.command()
 def communities(
     ctx: typer.Context,
     identity: Annotated[

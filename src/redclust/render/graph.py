@@ -13,8 +13,9 @@ from redclust.ops.graph.names import prefixed
 from redclust.ops.graph.nodes import NodeReport, TopReport
 from redclust.ops.graph.overview import ShowReport
 from redclust.ops.graph.snapshot import Community
+from redclust.ops.graph.why import WhyReport
 from redclust.ops.precalc import DiffReport, RollbackReport, VersionsReport
-from redclust.render import versions
+from redclust.render import versions, why
 from redclust.render.output import plain, size, table
 from redclust.report import Report
 
@@ -37,6 +38,8 @@ def show(report: Report, out: Console) -> None:
             _export(report, out)
         case MapReport():
             _map(report, out)
+        case WhyReport():
+            why.show(report, out)
         case VersionsReport():
             versions.listed(report, out)
         case DiffReport():
@@ -100,16 +103,15 @@ def _node(report: NodeReport, out: Console) -> None:
     else:
         order = "shared users" if report.by == "shared" else report.by
         out.print(f"Shares users with {_counted(total, len(report.neighbours), order)}")
-        rows = table("subreddit", "shared users", "weight", "community", right=("shared users", "weight"))
+        rows = table("subreddit", "shared users", "chance", "community", right=("shared users", "chance"))
         for one in report.neighbours:
-            weight = "" if one.weight is None else f"{one.weight:.2f}"
-            rows.add_row(name(one.name), f"{one.shared_users:,}", weight, _label(one.community))
+            times = "" if one.times_chance is None else f"x {one.times_chance:.1f}"
+            rows.add_row(name(one.name), f"{one.shared_users:,}", times, _label(one.community))
     if not total:
         return
     out.print(rows)
     if report.neighbours:
-        out.print("weight: how many more users than by chance, as a logarithm, at its lower bound:")
-        out.print("0 is chance, 1 is 2.7 times, 2 is 7.4 times, 3 is 20 times as many")
+        out.print("chance: at least so many times the users that chance would have them share (95 % sure)")
 
 
 def _counted(total: int, shown: int, order: str) -> str:

@@ -134,11 +134,55 @@ UNION
 
 -- name: subreddit_outside
 -- A subreddit that was imported, whether or not it is in the graph.
-SELECT id FROM subreddits WHERE lower(name) = lower(%(name)s::text)
+SELECT id, name FROM subreddits WHERE lower(name) = lower(%(name)s::text)
 
 -- name: user_outside
 -- Why the account of a user who was imported counts as a bot; NULL for people.
 SELECT bot_reason FROM users WHERE lower(name) = lower(%(name)s::text)
+
+-- name: why_path
+-- The communities of a node, the largest first.
+SELECT c.id, c.label
+FROM graph_nodes AS n JOIN graph_communities AS c ON c.id IN (n.community_id, n.country_id, n.town_id)
+WHERE n.id = %(id)s::text
+ORDER BY c.level
+
+-- name: why_written
+-- What stands in a subreddit, and who wrote it; reads posts and comments once.
+SELECT (SELECT count(*) FROM posts WHERE subreddit_id = %(id)s::integer AND NOT placeholder),
+       (SELECT count(*) FROM comments WHERE subreddit_id = %(id)s::integer),
+       (SELECT count(*) FROM imported_interactions WHERE subreddit_id = %(id)s::integer)
+
+-- name: why_active
+-- How many accounts the last precalc counted there, and how many of them are on the map.
+SELECT count(*), count(n.id)
+FROM user_subreddit_activity AS a LEFT JOIN graph_nodes AS n ON n.id = 'user_' || a.user_id
+WHERE a.subreddit_id = %(id)s::integer
+
+-- name: why_related
+-- How many subreddits it shares users with, how many of them above chance, and the most users shared.
+SELECT count(*), count(*) FILTER (WHERE weight > 0), COALESCE(max(overlap_count), 0)
+FROM subreddit_relationships WHERE source_subreddit_id = %(id)s::integer
+
+-- name: why_pulls
+-- The continents that a subreddit's links above chance go to, by their weight.
+SELECT c.id, c.label, sum(l.weight)
+FROM (
+    SELECT target AS id, weight FROM graph_links WHERE source = %(id)s::text AND target < 'user' AND weight > 0
+    UNION ALL
+    SELECT source, weight FROM graph_links WHERE target = %(id)s::text AND source < 'user' AND weight > 0
+) AS l
+JOIN graph_nodes AS n USING (id)
+JOIN graph_communities AS c ON c.id = n.community_id
+GROUP BY c.id, c.label
+ORDER BY 3 DESC, c.id
+LIMIT %(limit)s::bigint
+
+-- name: why_settings
+-- With which settings the graph that is shown was computed.
+SELECT finished_at, snapshot_at, (figures ->> 'min_shared_users')::integer,
+       (settings ->> 'max_subreddits_per_user')::integer
+FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
 
 -- name: plan_for_all_rows
 -- A cursor that will be read to its end is planned for that.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -38,13 +39,15 @@ class TopReport(Report):
 class Neighbour:
     """A subreddit that shares users with another.
 
-    ``weight`` is the natural logarithm of how many times more than by chance, at its lower 95 % bound.
+    They are at least ``times_chance`` as many as by chance, at the lower 95 % bound; ``weight`` is the
+    natural logarithm of that.
     """
 
     id: str
     name: str
     shared_users: int | float
     weight: float | None
+    times_chance: float | None
     community: Community | None
 
 
@@ -97,7 +100,8 @@ def node(database: Database, text: str, *, limit: int, by: Literal["weight", "sh
     for identity, name, community_id, label, val, weight, _ in rows:
         inside = community(community_id, label)
         if found.type == "subreddit":
-            neighbours.append(Neighbour(identity, name, number(val), weight, inside))
+            times = None if weight is None else round(math.exp(weight), 2)
+            neighbours.append(Neighbour(identity, name, number(val), weight, times, inside))
         else:
             active_in.append(Membership(identity, name, number(val), inside))
     total = rows[0][6] if rows else 0
