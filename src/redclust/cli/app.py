@@ -18,6 +18,7 @@ from redclust.cli import (
     graph,
     import_,
     integrity,
+    jobs,
     precalc,
     rehearse,
     reindex,
@@ -42,6 +43,7 @@ app.command("demo")(demo.command)
 app.command("rehearse", epilog=rehearse.WEATHER)(rehearse.command)
 app.command("import")(import_.command)
 app.add_typer(crawl.app, name="crawl")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(precalc.app, name="precalc")
 app.add_typer(graph.app, name="graph")
 app.add_typer(backup.app, name="backup")

@@ -28,7 +28,7 @@ WITH wanted AS (
 )
 SELECT wanted.name, COALESCE(put.id, before.id), before.status
 FROM wanted LEFT JOIN before USING (key) LEFT JOIN put USING (key)
-ORDER BY wanted.key
+ORDER BY wanted.run_at
 
 -- name: enqueue_new
 -- Jobs for subreddits that have none; the others are not touched and not waited for.
