@@ -1,19 +1,18 @@
-"""What the tests of crawling share: settings for a rehearsal, and what a world says that must be stored."""
+"""What the tests of crawling share: settings for a rehearsal, and what is in the tables."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from redclust.config import CrawlSettings, QueueSettings, RedditSettings, Settings
 from redclust.db.session import Database
 from redclust.ops.crawl import CrawlReport, crawl_named, parse
-from redclust.rehearsal import tree
-from redclust.rehearsal.listings import subreddit_order
+from redclust.rehearsal.ledger import Request
 from redclust.rehearsal.oauth import CLIENT_ID, CLIENT_SECRET
 from redclust.rehearsal.server import Rehearsal
-from redclust.rehearsal.site import COMMENT, Site
+from redclust.rehearsal.world import base36
 from redclust.report import Silent
 
 #: So much that no test waits for the budget: 100,000 requests a minute.
@@ -64,59 +63,26 @@ def crawl(
     return crawl_named(database, request, told, Silent())
 
 
-@dataclass
-class Reachable:
-    """What a crawl of some subreddits can reach, by full name, told by the site alone."""
-
-    posts: set[str] = field(default_factory=set[str])
-    comments: set[str] = field(default_factory=set[str])
-
-    @classmethod
-    def of(
-        cls, site: Site, names: Iterable[str], *, sorts: str, posts: int, comments: int, more: int
-    ) -> Reachable:
-        """With ``more`` further requests a post, as long as the site's levels of one look are enough."""
-        reached = cls()
-        for name in names:
-            place = site.place_at[name.lower()]
-            for sort in sorts.split(","):
-                reached.posts.update(subreddit_order(site, place, sort, "month")[:posts])
-        for name in reached.posts:
-            post = site.post_at[name]
-            seen = list(_flat(tree.look_at_post(site, post, limit=min(500, comments))))
-            ids = [child for one in seen if isinstance(one, tree.More) for child in one.children]
-            shown = [one.comment for one in seen if isinstance(one, tree.Shown)]
-            for _ in range(more):
-                if not ids or len(shown) >= comments:
-                    break
-                answer = tree.look_behind(site, post, ids[:100])
-                ids = ids[100:]
-                shown += [one.comment for one in answer if isinstance(one, tree.Shown)]
-                ids += [child for one in answer if isinstance(one, tree.More) for child in one.children]
-            reached.comments.update(site.comment_names[i] for i in shown[:comments])
-        return reached
-
-
-def _flat(trees: Iterable[tree.Shown | tree.More]) -> Iterable[tree.Shown | tree.More]:
-    for one in trees:
-        yield one
-        if isinstance(one, tree.Shown):
-            yield from _flat(one.below)
-
-
-def stored(database: Database) -> Reachable:
-    """What is in the tables, by full name; placeholders are no posts."""
+def stored(database: Database) -> tuple[set[str], set[str], set[str]]:
+    """Posts and comments by full name (placeholders are no posts), and names of their authors."""
     with database.connect() as connection:
         posts = connection.execute("SELECT id FROM posts WHERE NOT placeholder").fetchall()
         comments = connection.execute("SELECT id FROM comments").fetchall()
-    return Reachable(
-        {f"t3_{_base36(int(i))}" for (i,) in posts}, {f"{COMMENT}{_base36(int(i))}" for (i,) in comments}
+        users = connection.execute("SELECT name FROM users").fetchall()
+    return (
+        {f"t3_{base36(int(i))}" for (i,) in posts},
+        {f"t1_{base36(int(i))}" for (i,) in comments},
+        {str(name) for (name,) in users},
     )
 
 
-def _base36(number: int) -> str:
-    digits = ""
-    while number:
-        number, digit = divmod(number, 36)
-        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
-    return digits
+def one(database: Database, statement: str) -> Any:
+    """The first value of a query."""
+    with database.connect() as connection:
+        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+    return row[0] if row else None
+
+
+def areas(requests: Iterable[Request]) -> Counter[str]:
+    """How many requests of each kind."""
+    return Counter(request.area for request in requests)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
 from typing import Any
 
 import pytest
-from crawl_worlds import Reachable, crawl, stored
+from crawl_worlds import areas, crawl, one, stored
 
 from harness import rounds
-from natural import contents, versions
+from natural import contents, versions, write_dump
 from redclust.db.session import Database
-from redclust.rehearsal.ledger import Request
+from redclust.dumps.read import Filters
+from redclust.ops.import_ import import_files
+from redclust.rehearsal.reach import Plan, reach
 from redclust.rehearsal.server import Rehearsal
 from redclust.rehearsal.site import AccountFate, Caps, Fate
 from redclust.rehearsal.world import World
+from redclust.report import Silent
 
 #: Everything that there is.
 ALL: dict[str, Any] = {
@@ -26,68 +33,57 @@ ALL: dict[str, Any] = {
 }
 
 
-def one(database: Database, statement: str) -> Any:
-    with database.connect() as connection:
-        row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
-    return row[0] if row else None
-
-
-def areas(requests: list[Request]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for request in requests:
-        found[request.area] = found.get(request.area, 0) + 1
-    return found
-
-
 def test_a_whole_world_is_stored_and_a_second_crawl_writes_no_row(
     database: Database, rehearsal: Rehearsal, world: World
 ) -> None:
     names = [place.name for place in world.subreddits]
+    assert len(names) == 50
+    plan = Plan(posts=1000, comments=100_000, depth=100, more_requests=1000)
+    expected = reduce(or_, (reach(rehearsal.site, name, plan) for name in names))
     report = crawl(database, rehearsal, *names, **ALL)
     assert report.ok
-    site = rehearsal.site
-    assert stored(database) == Reachable(set(site.post_names), set(site.comment_names))
-    authors = {
-        world.accounts[t.author].name for t in (*world.post_list, *world.comment_list) if t.author >= 0
-    }
+    posts, comments, users = stored(database)
+    assert (posts, comments, users) == (expected.posts, expected.comments, expected.users)
+    assert (len(posts), len(comments)) == (len(world.post_list), len(world.comment_list))
     found = contents(database)
-    assert {str(row[0]) for row in found["users"]} == authors
-    assert {str(row[0]) for row in found["subreddits"]} == set(names)
-    assert {row[0]: row[3] for row in found["subreddits"]} == {
-        p.name: p.subscribers for p in world.subreddits
-    }
+    subscribers = {place.name: place.subscribers for place in world.subreddits}
+    assert {row[0]: row[3] for row in found["subreddits"]} == subscribers
     assert one(database, "SELECT count(*) FROM users WHERE reddit_id IS NULL") == 0
     first = len(rehearsal.requests())
-    assert report.requests == first
+    # One more for the token.
+    assert report.requests == first == expected.requests + 1
     before = versions(database)
     again = crawl(database, rehearsal, *names, **ALL)
     assert again.ok
     assert versions(database) == before
     second = rehearsal.requests(since=first)
     assert again.requests == len(second)
-    assert areas(second).keys() == {"token", "about", "listing", "info"}
-    assert len(second) < first * 0.6, (first, areas(second))
+    # What the subreddit is, its listings, and its comments by their ids.
+    assert areas(second) == {"token": 1, "about": 50, "listing": 150, "info": areas(second)["info"]}
+    assert areas(second)["info"] <= 50 + len(comments) / 50
 
 
 @pytest.mark.parametrize("seed", rounds(1, 10))
 def test_caps_and_the_stated_cost_bound_what_is_stored(
     database: Database, make_rehearsal: Callable[..., Rehearsal], seed: int
 ) -> None:
-    """Small caps, few further requests: exactly what the world says that these can reach."""
-    world = World.generate(seed=seed, subreddits=10, users=60, communities=2, posts=120, comments=2_500)
-    rehearsal = make_rehearsal(world, caps=Caps(listing=8, page=3, comments=9, more=5))
+    """Small caps, few further requests, deep trees: exactly what the world says that these can reach."""
+    world = World.generate(seed=seed, subreddits=5, users=60, communities=1, posts=60, comments=1_200)
+    rehearsal = make_rehearsal(world, caps=Caps(listing=8, page=3, comments=9, more=5, depth=3))
     names = [place.name for place in world.subreddits]
-    report = crawl(
-        database, rehearsal, *names, sort="new,top", posts=7, comments=25, more_requests=2, depth_limit=0
-    )
-    assert report.ok
-    expected = Reachable.of(rehearsal.site, names, sorts="new,top", posts=7, comments=25, more=2)
-    assert stored(database) == expected
-    assert len(expected.posts) < len(world.post_list)
-    assert len(expected.comments) < len(world.comment_list) / 2
-    report = crawl(database, rehearsal, *names, **ALL)
-    assert report.ok
-    assert stored(database).comments > expected.comments
+    options: dict[str, Any] = {"sort": "new,top", "posts": 7, "comments": 25, "more_requests": 2, "depth": 2}
+    plan = Plan(sorts=("new", "top"), posts=7, comments=25, more_requests=2, depth=2)
+    for depth in (2, 30):
+        options["depth"], plan = depth, replace(plan, depth=depth)
+        expected = reduce(or_, (reach(rehearsal.site, name, plan) for name in names))
+        report = crawl(database, rehearsal, *names, **options, depth_limit=0)
+        assert report.ok
+        if depth == 2:
+            assert stored(database) == (expected.posts, expected.comments, expected.users)
+            assert report.requests == expected.requests + 1
+        # What an earlier crawl has stored stays.
+        assert stored(database)[1] >= expected.comments
+        assert len(expected.comments) < len(world.comment_list) / 2
 
 
 def test_edits_scores_and_deletions_are_followed(
@@ -170,21 +166,16 @@ def test_new_comments_and_posts_are_fetched_and_nothing_else(
     report = crawl(database, rehearsal, name, **ALL)
     figures = report.subreddits[0].figures
     assert (figures.posts_added, figures.comments_added) == (1, 1)
-    assert {post} < stored(database).posts
-    assert {reply} < stored(database).comments
+    assert post in stored(database)[0]
+    assert reply in stored(database)[1]
     # The new post has no comments yet, so only the other one is looked at.
-    assert areas(rehearsal.requests(since=before)).get("comments") == 1
+    assert areas(rehearsal.requests(since=before))["comments"] == 1
 
 
 def test_a_dump_and_a_crawl_give_the_newer_of_both(
-    database: Database, rehearsal: Rehearsal, world: World, tmp_path: Any
+    database: Database, rehearsal: Rehearsal, world: World, tmp_path: Path
 ) -> None:
     """Placeholders are filled; a row found unchanged counts from when it was found so."""
-    from natural import write_dump
-    from redclust.dumps.read import Filters
-    from redclust.ops.import_ import import_files
-    from redclust.report import Silent
-
     name = world.subreddits[0].name
 
     def load(rows: list[dict[str, Any]]) -> None:

@@ -89,3 +89,26 @@ LEFT JOIN crawl_jobs AS j ON j.id = asked.id
 LEFT JOIN LATERAL (
     SELECT figures FROM crawl_runs WHERE job_id = asked.id ORDER BY token DESC LIMIT 1
 ) AS r ON true
+
+-- name: last_requests
+-- What the newest crawl of each of these subreddits cost, in requests, that came to its end.
+SELECT DISTINCT ON (j.id) lower(j.subreddit_name), (r.figures ->> 'requests')::integer
+FROM crawl_jobs AS j
+JOIN crawl_runs AS r ON r.job_id = j.id
+WHERE lower(j.subreddit_name) = ANY(%(names)s::text[]) AND r.outcome = 'completed' AND r.figures ? 'requests'
+ORDER BY j.id, r.token DESC
+
+-- name: workers_now
+-- Who is at work, and at what, those that beat last first.
+SELECT w.host, w.pid, w.version, w.started_at, w.heartbeat_at, COALESCE(j.subreddit_name, ''), COALESCE(j.pages, 0)
+FROM crawl_workers AS w
+LEFT JOIN crawl_jobs AS j ON j.worker_id = w.id AND j.status = 'crawling'
+ORDER BY w.heartbeat_at DESC, w.host, w.pid
+
+-- name: count_jobs
+-- How many jobs there are of each status.
+SELECT status, count(*) FROM crawl_jobs GROUP BY status ORDER BY status
+
+-- name: now
+-- The time by the database's clock.
+SELECT now()

@@ -40,13 +40,16 @@ ON CONFLICT (lower(subreddit_name)) DO NOTHING
 RETURNING subreddit_name, id
 
 -- name: enqueue_stale
--- Completed jobs whose crawl has grown old wait again, the oldest first; failed ones are the operator's.
+-- Completed jobs whose crawl has grown old wait again, the oldest first; failed ones are the operator's, and a
+-- subreddit that cannot be read has a time of its own.
 UPDATE crawl_jobs AS j
 SET status = 'pending', priority = %(priority)s::integer, token = j.token + 1, run_at = now(), attempts = 0,
     checkpoint = NULL, pages = 0, started_at = NULL, completed_at = NULL, error_message = NULL, verdict = NULL
 FROM (
-    SELECT id FROM crawl_jobs
+    SELECT id FROM crawl_jobs AS done
     WHERE status = 'completed' AND completed_at < now() - %(stale_after_s)s::double precision * interval '1 s'
+      AND NOT EXISTS (SELECT FROM subreddits AS s
+                      WHERE lower(s.name) = lower(done.subreddit_name) AND s.next_check_at > now())
     ORDER BY completed_at
     LIMIT %(limit)s::bigint
     FOR NO KEY UPDATE SKIP LOCKED

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from redclust.config import Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
-from redclust.duration import words
 from redclust.errors import RedditRefused
 from redclust.ops.crawl.hands import Hands
 from redclust.ops.crawl.one import Outcome, crawl
 from redclust.ops.crawl.request import PRIORITY, Request
 from redclust.ops.crawl.state import Figures
+from redclust.ops.crawl.telling import waits
 from redclust.queue import Worker, enqueue, pauses
 from redclust.reddit.client import Client
 from redclust.report import Progress, Report
@@ -24,7 +23,6 @@ from redclust.sql import query
 
 #: Seconds between two looks at a job that another worker crawls.
 _LOOK_S = 1.0
-_LONG_WAIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,12 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
     """
     outcomes: list[Outcome] = []
     with (
-        Client(settings.reddit, database, on_wait=teller(progress)) as client,
+        Client(settings.reddit, database, on_wait=waits(progress)) as client,
         Worker(database, settings.queue, progress.say) as worker,
     ):
         hands = Hands(worker, client, settings, threading.Event())
         enqueued = enqueue(worker.connection(), request.names, priority=PRIORITY, options=request.options)
-        waiting = [one.id for one in enqueued]
+        waiting: list[int] = [one.id for one in enqueued]
         while waiting:
             lease = worker.claim(only=waiting)
             if lease is not None:
@@ -75,16 +73,6 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
             if waiting:
                 time.sleep(_LOOK_S)
         return CrawlReport(tuple(outcomes), client.requests)
-
-
-def teller(progress: Progress) -> Callable[[float, str], None]:
-    """Says why a request waits, where it is for long."""
-
-    def tell(wait_s: float, reason: str) -> None:
-        if wait_s > _LONG_WAIT_S:
-            progress.say(f"waits {words(wait_s)}: {reason}")
-
-    return tell
 
 
 def _ended_elsewhere(connection: Connection, jobs: list[int]) -> dict[int, Outcome]:

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from redclust.db.connect import Connection
 from redclust.duration import seconds
 from redclust.errors import UsageError
+from redclust.ops.crawl.asking import Asking, Fact, NotShown
 from redclust.ops.crawl.hands import Hands
 from redclust.ops.crawl.reach import OPTIONS, Reach
 from redclust.ops.crawl.state import Figures, State
-from redclust.ops.crawl.steps import Fact, NotShown, Steps
+from redclust.ops.crawl.storing import Storing
 from redclust.queue import Lease, LeaseLost, enqueue_new
 from redclust.reddit.failures import BreakerOpen, Interrupted, Retryable, StopEveryone
 from redclust.reddit.names import subreddit_name
@@ -54,19 +55,21 @@ def crawl(hands: Hands, lease: Lease, task: Task) -> Outcome:
     with lease:
         try:
             reach = Reach.of(lease.job.options, hands.settings.crawl)
-            steps = Steps(hands.client, subreddit_name(lease.job.name), lease.job.id, reach)
+            name = subreddit_name(lease.job.name)
         except UsageError as error:
             problem = str(error)
             hands.worker.write(lease, lambda c: lease.fail(c, problem, retryable=False))
             return Outcome(lease.job.name, "failed", Figures(), problem=problem)
-        return _Run(hands, lease, steps, reach, task).run()
+        return _Run(hands, lease, name, reach, task).run()
 
 
 class _Run:
     """The run of one job."""
 
-    def __init__(self, hands: Hands, lease: Lease, steps: Steps, reach: Reach, task: Task) -> None:
-        self._hands, self._lease, self._steps, self._reach, self._task = hands, lease, steps, reach, task
+    def __init__(self, hands: Hands, lease: Lease, name: str, reach: Reach, task: Task) -> None:
+        self._hands, self._lease, self._reach, self._task = hands, lease, reach, task
+        self._asking = Asking(hands.client, name, reach)
+        self._storing = Storing(name, lease.job.id, reach)
         self._state = State.of(lease.job.checkpoint)
         self._discovered = 0
 
@@ -93,18 +96,18 @@ class _Run:
     def _one_page(self) -> None:
         state = self._state
         try:
-            answer = self._steps.ask(state, self._hands.worker.connection())
+            answer = self._asking.ask(state, self._hands.worker.connection())
         except NotShown:
-            self._commit(lambda c, _: self._steps.pass_over(state, c, counted="unavailable"))
+            self._commit(lambda c, _: self._storing.pass_over(state, c, counted="unavailable"))
             return
         except Retryable as error:
             last_try = self._lease.job.attempts > self._hands.settings.queue.retries
             if isinstance(error, BreakerOpen) or state.step in ("about", "listing") or not last_try:
                 raise
             # One post or author must not keep the whole subreddit from its end.
-            self._commit(lambda c, _: self._steps.pass_over(state, c, counted="skipped"))
+            self._commit(lambda c, _: self._storing.pass_over(state, c, counted="skipped"))
             return
-        self._commit(lambda c, pages: self._steps.store(state, answer, c, pages))
+        self._commit(lambda c, pages: self._storing.store(state, answer, c, pages))
 
     def _commit(self, work: Callable[[Connection, PageWriter], State]) -> None:
         requests = self._hands.untold_requests()
@@ -192,6 +195,6 @@ class _Run:
 
     def _tell(self) -> None:
         figures = self._state.figures
-        self._task.total(figures.requests + self._steps.left(self._state))
+        self._task.total(figures.requests + self._storing.left(self._state))
         rows = figures.posts_added + figures.comments_added
         self._task.note(f"{self._state.step}: {figures.requests:,} requests, {rows:,} new rows")

@@ -16,8 +16,10 @@ from redclust.errors import UsageError
 OPTIONS = ("sort", "time", "posts", "comments", "depth", "more_requests", "depth_limit")
 #: Posts or comments of one request.
 PAGE = 100
-#: Comments of one look at a post.
-LOOK = 500
+#: Comments of one look at a post, and levels of answers that it shows at most.
+LOOK, LEVELS = 500, 10
+#: Reddit lists no more than these: a listing that came to its end has no gap behind it.
+ALL_POSTS = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Figures:
     def of(cls, figures: Mapping[str, Any] | None) -> Self:
         """Those of a past run, which may be of another version."""
         try:
-            return msgspec.convert(figures or {}, cls)
+            return replace(msgspec.convert(figures or {}, cls))
         except msgspec.ValidationError:
             return cls()
 
@@ -85,7 +85,8 @@ class State:
     def of(cls, checkpoint: Mapping[str, Any] | None) -> Self:
         """The state of a checkpoint; the beginning where there is none or one of another version."""
         try:
-            return msgspec.convert(checkpoint or {}, cls)
+            # A default that is not told is not set on what is converted.
+            return replace(msgspec.convert(checkpoint or {}, cls))
         except msgspec.ValidationError:
             return cls()
 

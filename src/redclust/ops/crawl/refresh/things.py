@@ -15,7 +15,7 @@ from redclust.ops.crawl.refresh.asking import Asking
 from redclust.ops.crawl.refresh.due import BATCH
 from redclust.ops.crawl.refresh.report import Tally
 from redclust.ops.crawl.refresh.store import Store
-from redclust.ops.crawl.steps import keep_aside
+from redclust.ops.crawl.storing import keep_aside
 from redclust.reddit.failures import Unavailable
 from redclust.reddit.names import base36
 from redclust.reddit.pages import Broken, Fields, Page, fields_of
