@@ -17,6 +17,7 @@ from psycopg import sql
 from harness import (
     TEMPLATE,
     Clones,
+    ExternalServer,
     Redclust,
     dispose,
     maintenance,
@@ -181,3 +182,15 @@ def rehearse(small_world: World) -> Iterator[Callable[..., Rehearsal]]:
             return stack.enter_context(serve(world, **options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def external(bin_dir: Path | None) -> Iterator[ExternalServer]:
+    """A Postgres reached over TCP with a password."""
+    directory = open_directory()
+    server = ExternalServer.make(directory, bin_dir)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)

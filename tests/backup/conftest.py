@@ -49,7 +49,7 @@ def fill(connection: Connection) -> Callable[[int], None]:
         )
         connection.execute(
             "INSERT INTO comments (id, post_id, subreddit_id, author_id, created_at, body) "
-            "SELECT n, 1 + n %% %s, 2, 1 + n %% 50, now(), md5(n::text) || md5((n + 1)::text) "
+            "SELECT n, 1 + n %% %s, 1, 1 + n %% 50, now(), md5(n::text) || md5((n + 1)::text) "
             "FROM generate_series(1, %s) n",
             (count, 3 * count),
         )

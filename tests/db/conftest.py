@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import pytest
 
 from harness import (
     IS_ROOT,
-    ExternalServer,
     OtherUser,
     dispose,
-    open_directory,
     own_server,
     settings_for,
     stopped,
@@ -21,18 +18,6 @@ from harness import (
 )
 from redclust.db import schema
 from redclust.db.connect import Connector
-
-
-@pytest.fixture(scope="session")
-def external(bin_dir: Path | None) -> Iterator[ExternalServer]:
-    """A Postgres reached over TCP with a password."""
-    directory = open_directory()
-    server = ExternalServer.make(directory, bin_dir)
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,24 +10,13 @@ import pytest
 from psycopg import sql
 from restore_world import Place, damage, fill, hashes
 
-from harness import ExternalServer, Redclust, open_directory
+from harness import ExternalServer, Redclust
 from redclust.config import DatabaseSettings
 from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
 from redclust.errors import DatabaseUnreachable
-
-
-@pytest.fixture(scope="module")
-def external(bin_dir: Path | None) -> Iterator[ExternalServer]:
-    directory = open_directory()
-    server = ExternalServer.make(directory, bin_dir)
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

@@ -124,9 +124,20 @@ class RemoteStore:
 
     def remove(self, name: str, marker: Marker) -> None:
         self.put(name, MARKER, signed.encode(marker))
+        self.abort_uploads(name)
         files = self.files(name)
         for file in sorted(files, key=lambda f: (f == MARKER, f != FILE)):
             self.delete(name, file)
+
+    def abort_uploads(self, name: str) -> None:
+        """End uploads that a dead run left in the middle: S3 keeps their parts unseen, and asks for money."""
+        if not hasattr(self.fs, "abort_mpu"):
+            return
+        with self.in_words(name):
+            bucket, key, _ = self.fs.split_path(f"{self.root}/{name}/")
+            told = self.fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=key)
+            for upload in told.get("Uploads", ()):
+                self.fs.abort_mpu(bucket, upload["Key"], upload["UploadId"])
 
     def reading(self, name: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -200,6 +211,7 @@ class RemoteDraft:
     def discard(self) -> None:
         if not self.completed:
             with suppress(Exception):
+                self.store.abort_uploads(self.name)
                 for file in sorted(self.store.files(self.name), key=lambda f: (f == MARKER, f != FILE)):
                     self.store.delete(self.name, file)
 
