@@ -202,8 +202,7 @@ def _drill(
                 raise
         restore_s = round(time.monotonic() - started_s, 3)
         if not problem:
-            assertions = loaded.settings.backup.drill_assertions
-            checks = soundness.checks(copy, source.manifest, assertions, progress)
+            checks = soundness.checks(copy, source.manifest, loaded.settings, progress)
     report = DrillReport(
         name=source.entry.name,
         backup_at=source.manifest.moment.at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, LiteralString, cast
@@ -12,6 +12,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
+from redclust.config import Settings
 from redclust.db import extensions, schema
 from redclust.db.connect import Connection, Connector
 from redclust.db.extensions import Unavailable
@@ -42,9 +43,7 @@ class Check:
     duration_s: float
 
 
-def checks(
-    copy: Connector, made: Manifest, assertions: Mapping[str, str], progress: Progress
-) -> tuple[Check, ...]:
+def checks(copy: Connector, made: Manifest, settings: Settings, progress: Progress) -> tuple[Check, ...]:
     """Look at everything that a count of rows does not show. Linear in the data; changes the copy only.
 
     The copy gets amcheck, where this role may make it, and the migrations that it lacks.
@@ -55,11 +54,11 @@ def checks(
         ("constraints", True, lambda: _constraints(copy)),
         ("sequences", True, lambda: _sequences(copy)),
         ("migrations to come", True, lambda: _migrate(copy)),
-        ("keys", True, lambda: _keys(copy)),
+        ("keys", True, lambda: _keys(copy, settings)),
     ]
     steps += [
         (f"assertion {name}", True, lambda statement=statement: _assertion(copy, statement))
-        for name, statement in assertions.items()
+        for name, statement in settings.backup.drill_assertions.items()
     ]
     done: list[Check] = []
     with progress.task("checking", len(steps)) as task:
@@ -148,12 +147,12 @@ def _migrate(copy: Connector) -> tuple[Verdict, str]:
         return "wrong", str(error)
 
 
-def _keys(copy: Connector) -> tuple[Verdict, str]:
+def _keys(copy: Connector, settings: Settings) -> tuple[Verdict, str]:
     """What ``integrity check`` looks for: rows that name what is not there, keys twice."""
     with _session(copy) as connection:
         if schema.inspect(connection).state is not State.CURRENT:
             return "skipped", "the backup has no schema of redclust's"
-    found = integrity.check(Database(copy), Silent())
+    found = integrity.check(Database(copy), settings, Silent())
     wrong = [f"{one.rows} {one.meaning}" for one in found.checks if one.state == "found"]
     wrong += [
         f"{one.name} could not be checked: {one.reason}" for one in found.checks if one.state == "failed"
