@@ -124,12 +124,12 @@ def test_a_job_whose_worker_hangs_is_reset_by_that_worker_s_own_heart(
 def test_a_long_crawl_that_commits_pages_is_not_stuck(
     connection: Connection, make_worker: MakeWorker, said: list[str]
 ) -> None:
-    worker = make_worker(**{**QUICK, "stuck_after_min": 0.6 / 60})
+    worker = make_worker(**{**QUICK, "lease_s": 10, "stuck_after_min": 1.2 / 60})
     queue.enqueue(connection, ["golang"])
     with claimed(worker) as lease:
         begun = time.monotonic()
         number = 0
-        while time.monotonic() < begun + 1.5:
+        while time.monotonic() < begun + 2.5:
             number += 1
             with worker.page(lease) as page:
                 lease.checkpoint(page, {"page": number})
@@ -152,6 +152,8 @@ def test_a_job_past_its_deadline_goes_to_somebody_else(
             except LeaseLost:
                 break
             time.sleep(0.02)
+    # The heart has committed first, and says it then.
+    wait_until(lambda: bool(said), "the heart says what it has done")
     assert said == [
         f"Resetting stuck job golang: held for longer than one worker may "
         f"(worker {worker.id.pid} on {worker.id.host})"
