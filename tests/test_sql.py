@@ -39,6 +39,8 @@ IDENTIFIERS: dict[str, str] = {
     "name": "graph_nodes",
     "changes": "nodes_changes",
     "index": "idx_graph_nodes_name",
+    "incidents.name": "work_mem",
+    "incidents.log_slow_statements.database": TEMPLATE,
     "reindex.drop_leftover": "none_of_this_name",
     "extension": "btree_gist",
     "schema": BORROWED,
@@ -78,6 +80,8 @@ WORDS = {
     "repair.found": "SELECT ctid AS place FROM crawl_jobs",
     "ours": "t.id",
     "theirs": "r.id",
+    "limit_ms": "1000",
+    "libraries": "''",
     "found": "SELECT place, key, other FROM doomed",
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
@@ -102,7 +106,7 @@ ON_OUR_TABLES = {"describe_subreddits", "add_jobs", "has_posts", "has_comments"}
 #: Not inside a transaction, or only at its beginning.
 ALONE = re.compile(
     r"(VACUUM|DROP INDEX CONCURRENTLY|CREATE UNIQUE INDEX CONCURRENTLY|CREATE DATABASE|DROP DATABASE"
-    r"|CHECKPOINT|REINDEX|SET TRANSACTION)\b"
+    r"|CHECKPOINT|REINDEX|ALTER SYSTEM|SET TRANSACTION)\b"
 )
 UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
 #: What the queries that stand below in the same file work on.
@@ -166,7 +170,7 @@ def borrow(database: Database) -> None:
     schema = composed.Identifier(BORROWED)
     with database.connect() as connection:
         connection.execute(composed.SQL("CREATE SCHEMA {}").format(schema))
-        for name in ("amcheck", "pgstattuple"):
+        for name in ("amcheck", "pg_stat_statements", "pgstattuple"):
             extension = composed.Identifier(name)
             connection.execute(composed.SQL("CREATE EXTENSION {} WITH SCHEMA {}").format(extension, schema))
 

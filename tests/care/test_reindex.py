@@ -175,25 +175,6 @@ def test_it_goes_on_when_the_older_transaction_ends(
     assert (built.state, [holder.name for holder in built.waited_for]) == ("done", ["analyst"])
 
 
-def test_a_prepared_transaction_in_the_way_is_named(
-    database: Database, connection: Connection, session: Session
-) -> None:
-    row = connection.execute("SHOW max_prepared_transactions").fetchone()
-    if row == ("0",):
-        pytest.skip("this server takes no prepared transactions")
-    other = session("two phases")
-    other.execute("INSERT INTO graph_nodes (id, name, val, type) VALUES ('x', 'x', 1, 'user')")
-    other.execute("PREPARE TRANSACTION 'forgotten'")
-    try:
-        (built,) = run(database, "idx_graph_nodes_name", wait_s=0.5).indexes
-        assert built.state == "stopped"
-        assert ("prepared transaction", None, "forgotten") in {
-            (holder.kind, holder.pid, holder.name) for holder in built.waited_for
-        }
-    finally:
-        connection.execute("ROLLBACK PREPARED 'forgotten'")
-
-
 def test_leftovers_of_dead_runs_go_and_a_running_one_s_stay(
     database: Database, connection: Connection, session: Session
 ) -> None:

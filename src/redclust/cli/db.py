@@ -6,10 +6,18 @@ from typing import Annotated
 
 import typer
 
+from redclust.cli import incidents
 from redclust.cli.options import LockWait
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
 app = typer.Typer(help="The database: start, stop, look, migrate, upgrade.", no_args_is_help=True)
+app.command("activity")(incidents.activity)
+app.command("slow")(incidents.slow)
+app.command("locks")(incidents.locks)
+app.command("connections")(incidents.connections)
+app.command("terminate-idle")(incidents.terminate_idle)
+app.command("settings")(incidents.settings)
+app.command("log")(incidents.log)
 
 
 @app.command()
@@ -74,19 +82,6 @@ def psql(ctx: typer.Context) -> None:
     with runtime.server("psql") as connector:
         code = db.psql(connector, runtime.loaded, ctx.args)
     raise typer.Exit(code)
-
-
-@app.command()
-def log(
-    ctx: typer.Context,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 50,
-) -> None:
-    """Print the end of the embedded server's log."""
-    from redclust.ops import db
-
-    runtime: Runtime = ctx.obj
-    for line in db.log(runtime.loaded, lines):
-        typer.echo(line)
 
 
 @app.command()

@@ -4,8 +4,7 @@
 -- Every table, TOAST table and B-tree with its size, its live rows and how full its pages should be.
 SELECT c.oid::bigint, o.oid::bigint,
        CASE WHEN n.nspname = 'public' THEN o.relname ELSE n.nspname || '.' || o.relname END,
-       CASE WHEN n.nspname = 'public' OR c.relkind = 't' THEN c.relname
-            ELSE n.nspname || '.' || c.relname END,
+       CASE WHEN cn.nspname = 'public' THEN c.relname ELSE cn.nspname || '.' || c.relname END,
        CASE c.relkind WHEN 't' THEN 'toast' WHEN 'i' THEN 'index' ELSE 'table' END,
        pg_relation_size(c.oid),
        current_setting('block_size')::integer,
@@ -20,6 +19,7 @@ SELECT c.oid::bigint, o.oid::bigint,
                  WHERE option_name = 'fillfactor'), CASE c.relkind WHEN 'i' THEN 90 ELSE 100 END) / 100.0::double precision,
        coalesce(i.indisunique, false)
 FROM pg_class AS c
+JOIN pg_namespace AS cn ON cn.oid = c.relnamespace
 LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
 JOIN pg_class AS r ON r.oid = coalesce(i.indrelid, c.oid)
 JOIN pg_class AS o ON o.oid = r.oid AND r.relkind <> 't' OR o.reltoastrelid = r.oid

@@ -1,8 +1,13 @@
--- Who is in the way.
+-- Who is in the way. A prepared transaction is known among the locks by the one on its own number.
 
 -- name: of_relation
 -- Who has held a lock on a table or index for so long or longer, longest first; any, or only one that a vacuum
 -- cannot share.
+WITH prepared AS (
+    SELECT x.gid, x.owner, x.prepared, l.virtualtransaction
+    FROM pg_prepared_xacts AS x
+    JOIN pg_locks AS l ON l.locktype = 'transactionid' AND l.transactionid = x.transaction AND l.pid IS NULL
+)
 SELECT CASE WHEN l.pid IS NULL THEN 'prepared transaction'
             WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum'
             ELSE 'session' END,
@@ -14,8 +19,7 @@ SELECT CASE WHEN l.pid IS NULL THEN 'prepared transaction'
        string_agg(DISTINCT l.mode, ', ')
 FROM pg_locks AS l
 LEFT JOIN pg_stat_activity AS a USING (pid)
-LEFT JOIN pg_prepared_xacts AS p
-       ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+LEFT JOIN prepared AS p ON l.pid IS NULL AND l.virtualtransaction = p.virtualtransaction
 WHERE l.locktype = 'relation' AND l.granted AND l.pid IS DISTINCT FROM pg_backend_pid()
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND l.relation = %(relation)s::oid
@@ -34,7 +38,8 @@ FROM (
     SELECT 'session' AS kind, pid, application_name AS name, usename, xact_start AS since, state AS detail,
            greatest(age(backend_xmin), age(backend_xid)) AS held
     FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type <> 'autovacuum worker'
+    -- What kind of process another role's is may be hidden; a worker of autovacuum has no role.
+    WHERE datname = current_database() AND backend_type IS DISTINCT FROM 'autovacuum worker' AND usesysid IS NOT NULL
       AND coalesce(backend_xmin, backend_xid) IS NOT NULL
       AND pid <> pg_backend_pid() AND pid <> ALL (%(own)s::integer[])
     UNION ALL
@@ -55,6 +60,11 @@ ORDER BY held DESC, since
 
 -- name: blocking
 -- For whom a session waits: sessions that hold what it wants or wait for it before, or a prepared transaction.
+WITH prepared AS (
+    SELECT x.gid, x.owner, x.prepared, l.virtualtransaction
+    FROM pg_prepared_xacts AS x
+    JOIN pg_locks AS l ON l.locktype = 'transactionid' AND l.transactionid = x.transaction AND l.pid IS NULL
+)
 SELECT CASE WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum' ELSE 'session' END, a.pid,
        CASE WHEN a.backend_type = 'autovacuum worker' THEN 'autovacuum' ELSE a.application_name END,
        a.usename, a.xact_start, a.state
@@ -67,12 +77,13 @@ JOIN pg_locks AS l ON l.pid IS NULL AND l.granted
  AND (l.locktype, l.database, l.relation, l.page, l.tuple, l.transactionid, l.virtualxid, l.classid, l.objid, l.objsubid)
      IS NOT DISTINCT FROM
      (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.virtualxid, w.classid, w.objid, w.objsubid)
-JOIN pg_prepared_xacts AS p ON l.virtualtransaction = '-1/' || p.transaction::text
+JOIN prepared AS p ON l.virtualtransaction = p.virtualtransaction
 WHERE w.pid = %(pid)s AND NOT w.granted
 
 -- name: others
 -- The other clients of this database.
 SELECT 'session', pid, application_name, usename, xact_start, state
 FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend'
+  AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY backend_start

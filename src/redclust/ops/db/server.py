@@ -1,4 +1,4 @@
-"""``db start|stop|restart|status|url|psql|log``: the server."""
+"""``db start|stop|restart|status|url|psql``: the server."""
 
 from __future__ import annotations
 
@@ -156,23 +156,6 @@ def psql(connector: Connector, loaded: Loaded, arguments: Sequence[str]) -> int:
     """Hand the terminal to psql; its exit code."""
     tools = pgtools.find_tools(loaded.settings.database.bin_dir)
     return pgtools.psql(tools, arguments, env=connector.environment())
-
-
-def log(loaded: Loaded, lines: int) -> list[str]:
-    """The last lines of the embedded server's log, read from its end.
-
-    Raises:
-        UsageError: the database is an external one, or has no log yet.
-    """
-    path = _own(loaded, "db log").layout.log
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - 1000 * lines))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        raise UsageError(f"there is no log at {path} yet", hint="redclust db start") from None
-    return text.splitlines()[-lines:]
 
 
 def _own(loaded: Loaded, verb: str) -> Embedded:

@@ -1,4 +1,4 @@
-"""``db`` in words."""
+"""``db start|stop|status|migrate|upgrade`` in words."""
 
 from __future__ import annotations
 
@@ -6,30 +6,15 @@ from rich.console import Console
 
 from redclust.ops.db import MigrateReport, ServerReport, StatusReport, UpgradeReport
 from redclust.render.output import size, table
-from redclust.report import Report
 
 
-def show(report: Report, out: Console) -> None:
-    match report:
-        case ServerReport():
-            _server(report, out)
-        case StatusReport():
-            _status(report, out)
-        case MigrateReport():
-            _migrate(report, out)
-        case UpgradeReport():
-            _upgrade(report, out)
-        case _:
-            raise TypeError(type(report).__name__)
-
-
-def _server(report: ServerReport, out: Console) -> None:
+def server(report: ServerReport, out: Console) -> None:
     out.print(f"embedded server: {report.state} (data in {report.data_dir})")
     if report.url:
         out.print(report.url)
 
 
-def _status(report: StatusReport, out: Console) -> None:
+def status(report: StatusReport, out: Console) -> None:
     stays = "stays until `redclust db stop`" if report.kept else "stops when no command uses it"
     running = "answers" if report.kind == "external" else f"running, {stays}"
     rows = [
@@ -48,7 +33,7 @@ def _status(report: StatusReport, out: Console) -> None:
         out.print(f"{name:<9} {value}")
 
 
-def _migrate(report: MigrateReport, out: Console) -> None:
+def migrate(report: MigrateReport, out: Console) -> None:
     steps = table("version", "name", "state", "applied", right=("version",))
     for step in report.steps:
         at = f"{step.applied_at:%Y-%m-%d %H:%M} UTC" if step.applied_at else ""
@@ -57,7 +42,7 @@ def _migrate(report: MigrateReport, out: Console) -> None:
     out.print(f"schema: {report.state}; {report.applied_now} applied now")
 
 
-def _upgrade(report: UpgradeReport, out: Console) -> None:
+def upgrade(report: UpgradeReport, out: Console) -> None:
     if report.kept_dir is None:
         out.print(f"nothing to upgrade: the data is of Postgres {report.to_major} already")
         return
