@@ -165,9 +165,9 @@ def test_a_locked_table_is_not_waited_for(
     session: Callable[..., psycopg.Connection[tuple[object, ...]]],
 ) -> None:
     other = session("psql")
-    other.execute("LOCK TABLE posts")
+    other.execute("LOCK TABLE posts, users, graph_nodes")
     report = integrity.bloat(database, small(), (), Silent(), budget_s=60)
-    assert report.locked_tables == ("posts",)
+    assert report.locked_tables == ("graph_nodes", "posts", "users")
     assert not report.ok
 
 
@@ -175,11 +175,19 @@ def test_advice_on_indexes_has_its_cautions(database: Database, connection: Conn
     make(connection, "much", "texts", 12_000, 0, vacuumed=True)
     connection.execute("CREATE INDEX twice ON much (id)")
     connection.execute("CREATE INDEX never ON much (subreddit)")
+    for name in ("expression", "same_expression"):
+        connection.execute(
+            sql.SQL("CREATE INDEX {} ON much (lower(body)) WHERE id > 5").format(sql.Identifier(name))
+        )
+    connection.execute("CREATE INDEX other_expression ON much (upper(body)) WHERE id > 5")
     connection.execute("CREATE TABLE child (much_id bigint REFERENCES much, n integer)")
     connection.execute("INSERT INTO child SELECT id, id FROM much")
     connection.execute("VACUUM ANALYZE child")
     found = {(one.kind, one.index or one.table): one for one in _advice(database)}
     assert "much_pkey has the same columns" in found["duplicate", "twice"].why
+    assert ("duplicate", "same_expression") in found
+    assert ("duplicate", "expression") not in found
+    assert ("duplicate", "other_expression") not in found
     assert any("standby" in caution for caution in found["unused", "never"].cautions)
     assert "child_much_id_fkey (much_id) refers to much" in found["missing", "child"].why
     assert all(one.cautions for one in found.values())

@@ -19,6 +19,7 @@ from redclust.cli import (
     import_,
     integrity,
     jobs,
+    maintenance,
     precalc,
     rehearse,
     reindex,
@@ -51,6 +52,7 @@ app.command("restore")(restore.command)
 app.add_typer(integrity.app, name="integrity")
 app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)
+app.command("maintenance")(maintenance.command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

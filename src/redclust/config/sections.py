@@ -289,6 +289,12 @@ class MaintenanceSettings(_Section):
     exact_rows_mb: Annotated[float, Field(ge=0)] = Field(
         default=64, description="Tables of at most so many MiB are counted exactly by integrity stats."
     )
+    keep_jobs: LengthOfTime = Field(
+        default="30d", description="Jobs that ended so long ago are deleted by maintenance."
+    )
+    keep_quarantine: LengthOfTime = Field(
+        default="30d", description="What integrity clean removed so long ago is given up by maintenance."
+    )
 
     @property
     def bloat_min_bytes(self) -> int:

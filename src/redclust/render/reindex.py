@@ -18,7 +18,6 @@ def show(report: Report, out: Console) -> None:
 
 
 def reindex(report: ReindexReport, out: Console) -> None:
-    """Also what `maintenance` shows of it."""
     leftovers(report.leftovers, out)
     if report.indexes:
         rows = table(
@@ -27,6 +26,16 @@ def reindex(report: ReindexReport, out: Console) -> None:
         for one in report.indexes:
             rows.add_row(*_row(one))
         out.print(rows)
+    problems(report, out)
+    if report.dry_run:
+        _preview(report, out)
+    else:
+        done = sum(one.state == "done" for one in report.indexes)
+        out.print(f"Reindexed {done} of {len(report.indexes)} indexes in {report.duration_s:.1f}s")
+
+
+def problems(report: ReindexReport, out: Console) -> None:
+    """What was not done and why, who was waited for, and what was not checked closely."""
     for one in report.indexes:
         if one.reason:
             out.print(f"{one.index} {one.state}: {one.reason}{_by(one)}")
@@ -35,11 +44,6 @@ def reindex(report: ReindexReport, out: Console) -> None:
     lacks = {one.check_lacks for one in report.indexes if one.check_lacks}
     for lack in sorted(lacks):
         out.print(f"Not checked more closely than whether it is valid: {lack}")
-    if report.dry_run:
-        _preview(report, out)
-    else:
-        done = sum(one.state == "done" for one in report.indexes)
-        out.print(f"Reindexed {done} of {len(report.indexes)} indexes in {report.duration_s:.1f}s")
 
 
 def leftovers(found: tuple[Leftover, ...], out: Console) -> None:

@@ -19,11 +19,20 @@ def show(report: Report, out: Console) -> None:
 
 
 def vacuum(report: VacuumReport, out: Console) -> None:
-    """Also what `maintenance` shows of its vacuum."""
     if report.full and report.dry_run:
         _preview(report, out)
     else:
         _tables(report, out)
+    obstacles(report, out)
+    if report.dry_run:
+        out.print("Nothing was done (--dry-run)")
+    else:
+        done = sum(one.state == "done" for one in report.tables)
+        out.print(f"Vacuumed {done} of {len(report.tables)} tables in {report.duration_s:.1f}s")
+
+
+def obstacles(report: VacuumReport, out: Console) -> None:
+    """What was not done and why, and who keeps dead rows."""
     for one in report.tables:
         if one.reason and not one.optional:
             by = "; ".join(holder.words() for holder in one.in_the_way)
@@ -32,11 +41,6 @@ def vacuum(report: VacuumReport, out: Console) -> None:
         out.print("Dead rows are left because these may still read them:")
         for holder in report.held_back_by:
             out.print(f"  {holder.words()}")
-    if report.dry_run:
-        out.print("Nothing was done (--dry-run)")
-    else:
-        done = sum(one.state == "done" for one in report.tables)
-        out.print(f"Vacuumed {done} of {len(report.tables)} tables in {report.duration_s:.1f}s")
 
 
 def _tables(report: VacuumReport, out: Console) -> None:

@@ -70,3 +70,8 @@ def named(there: Sequence[Index], names: Sequence[str]) -> list[Index]:
             raise UsageError(f"there is no table or index {name}", hint=f"the tables are {tables}")
         chosen |= {one.oid: one for one in found}
     return list(chosen.values())
+
+
+def unfinished(connection: Connection) -> list[str]:
+    """The names of invalid indexes that are not leftovers: somebody's CREATE INDEX CONCURRENTLY failed."""
+    return [one.label for one in read(connection) if not one.valid and not one.transient]

@@ -8,15 +8,28 @@ from psycopg import sql
 from redclust.db import holders
 from redclust.db.connect import Connection
 from redclust.db.patience import GaveUp, Patience
+from redclust.db.session import Database
 from redclust.ops.reindex import indexes
 from redclust.ops.reindex.indexes import Index
 from redclust.ops.reindex.report import Leftover
+from redclust.report import Progress
 from redclust.sql import query
 
 
 def find(watcher: Connection) -> list[tuple[Index, Leftover]]:
     """The leftovers that are there, and the indexes like them that are being built now."""
     return [(one, _look(watcher, one)) for one in indexes.read(watcher) if one.transient]
+
+
+def clear_away(database: Database, progress: Progress, *, wait_s: float, dry_run: bool) -> list[Leftover]:
+    """What :func:`find` finds, dropped unless ``dry_run``; the caller holds the lock of the operations."""
+    with (
+        database.connect(bulk=True, autocommit=True, role="work") as session,
+        database.connect(autocommit=True) as watcher,
+    ):
+        if dry_run:
+            return [found for _, found in find(watcher)]
+        return sweep(Patience(session, watcher, wait_s, progress.say, lambda: None))
 
 
 def sweep(patience: Patience) -> list[Leftover]:
