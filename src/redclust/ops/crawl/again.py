@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from redclust.db.connect import Connection
 from redclust.ops.crawl.reach import PAGE
 from redclust.ops.crawl.state import State
+from redclust.reddit.names import base36
 from redclust.sql import query
 
 
@@ -35,8 +34,3 @@ def without(state: State, taken: int) -> State:
     if taken:
         return replace(state, known=state.known[taken:])
     return replace(state, gone=state.gone[PAGE:])
-
-
-def base36(number: int) -> str:
-    """An id as Reddit writes it."""
-    return np.base_repr(number, 36).lower()

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from redclust.db.connect import Connection
-from redclust.ops.crawl.again import base36
 from redclust.ops.crawl.reach import LEVELS, PAGE, Reach
 from redclust.ops.crawl.state import State, Tree
+from redclust.reddit.names import base36
 from redclust.reddit.pages import Fields, Page
 from redclust.sql import query
 
