@@ -15,6 +15,7 @@ from redclust.cli import (
     crawl,
     db,
     demo,
+    doctor,
     graph,
     import_,
     integrity,
@@ -53,6 +54,7 @@ app.add_typer(integrity.app, name="integrity")
 app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)
 app.command("maintenance")(maintenance.command)
+app.add_typer(doctor.app, name="doctor")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
