@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from redclust.db.connect import Connection
 from redclust.ops.crawl import again, authors
 from redclust.ops.crawl.reach import LEVELS, LOOK, PAGE, Reach
 from redclust.ops.crawl.state import State
+from redclust.queue import Worker
 from redclust.reddit.client import Client, Sort
 from redclust.reddit.failures import Unavailable, Verdict
 from redclust.reddit.pages import Fields, Page
@@ -46,7 +46,7 @@ class Asking:
     def __init__(self, client: Client, name: str, reach: Reach) -> None:
         self._client, self._name, self._reach = client, name, reach
 
-    def ask(self, state: State, connection: Connection) -> Answer:
+    def ask(self, state: State, worker: Worker) -> Answer:
         """Ask for the next page; no transaction is open meanwhile.
 
         Raises:
@@ -64,11 +64,11 @@ class Asking:
                 case "comments":
                     return Answer(seen_s, self._comments(state))
                 case "again":
-                    ids, taken = again.comments(state, connection)
+                    ids, taken = worker.reliably(lambda c: again.comments(state, c))
                     page = self._client.info([f"t1_{one}" for one in ids]) if ids else Page()
                     return Answer(seen_s, page, taken=taken)
                 case "authors":
-                    author = authors.name_of(state, connection)
+                    author = worker.reliably(lambda c: authors.name_of(state, c))
                     return Answer(seen_s, self._client.user_activity(author) if author else Page())
                 case "end":
                     raise RuntimeError("nothing is left to ask for")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from redclust.config import Settings
@@ -58,7 +59,8 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
         Worker(database, settings.queue, progress.say) as worker,
     ):
         hands = Hands(worker, client, settings, threading.Event())
-        enqueued = enqueue(worker.connection(), request.names, priority=PRIORITY, options=request.options)
+        options = request.options
+        enqueued = worker.reliably(lambda c: enqueue(c, request.names, priority=PRIORITY, options=options))
         waiting: list[int] = [one.id for one in enqueued]
         while waiting:
             lease = worker.claim(only=waiting)
@@ -67,7 +69,7 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
                     outcomes.append(crawl(hands, lease, task))
                 waiting.remove(lease.job.id)
                 continue
-            ended = _ended_elsewhere(worker.connection(), waiting)
+            ended = worker.reliably(partial(_ended_elsewhere, waiting))
             outcomes += ended.values()
             waiting = [job for job in waiting if job not in ended]
             if waiting:
@@ -75,7 +77,7 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
         return CrawlReport(tuple(outcomes), client.requests)
 
 
-def _ended_elsewhere(connection: Connection, jobs: list[int]) -> dict[int, Outcome]:
+def _ended_elsewhere(jobs: list[int], connection: Connection) -> dict[int, Outcome]:
     """Of these jobs, none of which can be claimed, those that will not come to this worker."""
     paused = pauses(connection)
     ended: dict[int, Outcome] = {}

@@ -96,7 +96,7 @@ class _Run:
     def _one_page(self) -> None:
         state = self._state
         try:
-            answer = self._asking.ask(state, self._hands.worker.connection())
+            answer = self._asking.ask(state, self._hands.worker)
         except NotShown:
             self._commit(lambda c, _: self._storing.pass_over(state, c, counted="unavailable"))
             return

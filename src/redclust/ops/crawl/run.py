@@ -142,10 +142,10 @@ class _Loop:
     def _idle(self) -> str | None:
         """Wait a little; why to end instead, where the queue is to be drained and is."""
         if self._limits.until_empty:
-            connection = self._hands.worker.connection()
-            if pauses(connection):
+            worker = self._hands.worker
+            if worker.reliably(pauses):
                 return "paused"
-            found = depth(connection)
+            found = worker.reliably(depth)
             if not found.ready + found.later + found.crawling:
                 return "empty"
         self._stopped.wait(_POLL_S * random.uniform(0.5, 1.5))
