@@ -171,6 +171,46 @@ DEFECTS: tuple[Defect, ...] = (
     _twice("graph_nodes", "graph_nodes_pkey", "type = 'user'"),
     _twice("graph_links", "graph_links_pkey", "source = 'subreddit_1'"),
     Defect(
+        "subreddits of one name",
+        "DROP INDEX subreddits_name_key; SELECT setval('subreddits_id_seq', 1000); "
+        "INSERT INTO subreddits (id, name) VALUES (901, 'SUB4'), (902, 'suB4'); "
+        "UPDATE posts SET subreddit_id = 901 WHERE subreddit_id = 4 AND id % 2 = 0; "
+        "UPDATE comments AS c SET subreddit_id = p.subreddit_id FROM posts AS p WHERE p.id = c.post_id; "
+        "UPDATE imported_interactions SET subreddit_id = 902 WHERE subreddit_id = 4; "
+        "INSERT INTO imported_interactions SELECT 1, user_id, 901, n + 3 FROM imported_interactions "
+        "WHERE subreddit_id = 902",
+        ("subreddit_names_repeated", "schema_drift"),
+        ("duplicates",),
+        ("repair",),
+    ),
+    Defect(
+        "users and subreddits of one name at once",
+        "DROP INDEX users_name_key; DROP INDEX subreddits_name_key; "
+        "SELECT setval('subreddits_id_seq', 1000); SELECT setval('users_id_seq', 1000); "
+        "INSERT INTO users (id, name) VALUES (901, 'USER5'); "
+        "INSERT INTO subreddits (id, name) VALUES (901, 'SUB4'); "
+        "INSERT INTO graph_nodes (id, name, val, type) VALUES ('user_901', 'USER5', 1, 'user'); "
+        "UPDATE posts SET author_id = 901 WHERE author_id = 5; "
+        "UPDATE comments SET author_id = 901 WHERE author_id = 5 AND id % 2 = 0; "
+        "UPDATE posts SET subreddit_id = 901 WHERE subreddit_id = 4; "
+        "UPDATE comments AS c SET subreddit_id = p.subreddit_id FROM posts AS p WHERE p.id = c.post_id; "
+        "INSERT INTO author_looks (user_id) VALUES (901), (5)",
+        ("user_names_repeated", "subreddit_names_repeated", "schema_drift"),
+        ("duplicates",),
+        ("repair",),
+    ),
+    Defect(
+        "jobs of one subreddit",
+        "DROP INDEX crawl_jobs_subreddit_key; SELECT setval('crawl_jobs_id_seq', 1000); "
+        "INSERT INTO crawl_jobs (id, subreddit_name, token) VALUES "
+        "(901, 'Sub1', 5), (902, 'sub1', 6), (903, 'sub2', 0); "
+        "INSERT INTO crawl_runs (job_id, token, outcome, pages) "
+        "VALUES (901, 1, 'reset', 0), (902, 2, 'reset', 0)",
+        ("job_names_repeated", "schema_drift"),
+        ("duplicates",),
+        ("repair",),
+    ),
+    Defect(
         "a relationship one way",
         "DELETE FROM subreddit_relationships WHERE source_subreddit_id = 2 AND target_subreddit_id = 5",
         ("relationship_one_way", "overlap_differs"),
@@ -326,3 +366,18 @@ def mend(database: Database, verb: str) -> None:
     else:
         report = integrity.repair(database, settings, Silent(), deep=verb == "repair --deep")
         assert report.ok, report
+
+
+def contents(connection: Connection, *only: str) -> dict[str, list[str]]:
+    """Every row of every table, or of these, as text, sorted; without the quarantine."""
+    tables = only or [
+        str(name)
+        for (name,) in connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
+            "AND NOT starts_with(relname, 'quarantine')"
+        )
+    ]
+    return {
+        table: sorted(str(row[0]) for row in connection.execute(f"SELECT t::text FROM {table} AS t".encode()))
+        for table in tables
+    }

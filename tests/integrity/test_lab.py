@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from lab import DEFECTS, Defect, found, inject, mend
+from lab import DEFECTS, Defect, contents, found, inject, mend
 
 from redclust.config import Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.ops import integrity
 from redclust.report import Silent
-
-
-def contents(connection: Connection) -> dict[str, list[str]]:
-    """Every row of every table as text, sorted."""
-    tables = [
-        row[0]
-        for row in connection.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
-            "AND relname NOT LIKE 'quarantine%%' ORDER BY 1",
-            {},
-        )
-    ]
-    return {
-        table: sorted(str(row[0]) for row in connection.execute(f"SELECT t::text FROM {table} AS t".encode()))
-        for table in tables
-    }
 
 
 def test_a_sound_database_is_clean(database: Database) -> None:

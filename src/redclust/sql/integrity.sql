@@ -352,6 +352,106 @@ SELECT (SELECT count(*) FROM done), ARRAY(
       AND d.key NOT IN (SELECT key FROM done)
 )
 
+-- name: names_repeated
+-- Subreddits or users whose name another one has, in other letters perhaps, without the one that stays: one that
+-- is marked as a bot, then the first. The key is the id, and the id that it is to become.
+SELECT place, key, other
+FROM (
+    SELECT t.ctid AS place, concat_ws(' ', t.id, first_value(t.id) OVER same) AS key,
+           first_value(t.ctid) OVER same AS other, t.id <> first_value(t.id) OVER same AS goes
+    FROM {table} AS t
+    WHERE lower(t.name) IN (SELECT lower(name) FROM {table} GROUP BY lower(name) HAVING count(DISTINCT id) > 1)
+    WINDOW same AS (PARTITION BY lower(t.name) ORDER BY to_jsonb(t) ->> 'bot_reason' IS NULL, t.id)
+) AS r
+WHERE goes
+
+-- name: job_names_repeated
+-- Jobs of a subreddit that has another one, without the one that stays: one that is being crawled, then the first.
+SELECT place, key, other
+FROM (
+    SELECT t.ctid AS place, t.id::text AS key, first_value(t.ctid) OVER same AS other, row_number() OVER same AS nth
+    FROM crawl_jobs AS t
+    WHERE lower(t.subreddit_name) IN
+          (SELECT lower(subreddit_name) FROM crawl_jobs GROUP BY 1 HAVING count(DISTINCT id) > 1)
+    WINDOW same AS (PARTITION BY lower(t.subreddit_name) ORDER BY t.status <> 'crawling', t.id)
+) AS r
+WHERE nth > 1
+
+-- name: of_merged
+-- Rows that name one of those that are to become another.
+SELECT t.ctid AS place, concat_ws(' ', {key}) AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.{column} IN (SELECT split_part(d.key, ' ', 1)::integer FROM doomed AS d WHERE d.step = ANY (%(steps)s::integer[]))
+
+-- name: nodes_of_merged
+-- Graph nodes of those that are to become another.
+SELECT t.ctid AS place, t.id AS key, NULL::tid AS other
+FROM ({rows}) AS t
+WHERE t.id IN (SELECT %(prefix)s::text || split_part(d.key, ' ', 1) FROM doomed AS d WHERE d.step = ANY (%(steps)s::integer[]))
+
+-- name: interactions_collide
+-- Imported pairs that will be the same as another one, without the one that counts most.
+WITH merged AS (
+    SELECT d.step, split_part(d.key, ' ', 1)::integer AS id, split_part(d.key, ' ', 2)::integer AS becomes
+    FROM doomed AS d WHERE d.step = ANY (%(steps)s::integer[])
+)
+SELECT place, key, NULL::tid AS other
+FROM (
+    SELECT t.ctid AS place, concat_ws(' ', file_id, user_id, subreddit_id) AS key,
+           row_number() OVER (PARTITION BY file_id, COALESCE(u.becomes, user_id), COALESCE(s.becomes, subreddit_id)
+                              ORDER BY n DESC, t.ctid) AS nth
+    FROM ({rows}) AS t
+    LEFT JOIN merged AS u ON u.id = t.user_id AND u.step = (%(steps)s::integer[])[1]
+    LEFT JOIN merged AS s ON s.id = t.subreddit_id AND s.step = (%(steps)s::integer[])[2]
+) AS r
+WHERE nth > 1
+
+-- name: as_found
+-- Of a batch the rows that are where they were found.
+SELECT d.place, d.key, d.other
+FROM doomed AS d
+JOIN (SELECT ctid AS place, concat_ws(' ', {key}) AS key FROM {table}) AS t ON t.place = d.place AND t.key = d.key
+WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+
+-- name: merged_still
+-- Of a batch those that nothing names any more, and whose other one is there.
+WITH batch AS MATERIALIZED (
+    SELECT d.place, d.key, d.other, split_part(d.key, ' ', 1)::integer AS id
+    FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+)
+SELECT b.place, b.key, b.other
+FROM batch AS b JOIN {table} AS t ON t.ctid = b.place AND t.id = b.id
+WHERE EXISTS (SELECT FROM {table} AS k WHERE k.id = split_part(b.key, ' ', 2)::integer)
+  AND b.id <> ALL (ARRAY(SELECT c.{named_by} FROM comments AS c WHERE c.{named_by} = ANY (ARRAY(SELECT id FROM batch))))
+  AND b.id <> ALL (ARRAY(SELECT p.{named_by} FROM posts AS p WHERE p.{named_by} = ANY (ARRAY(SELECT id FROM batch))))
+  AND b.id <> ALL (ARRAY(SELECT i.{imported_by} FROM imported_interactions AS i
+                         WHERE i.{imported_by} = ANY (ARRAY(SELECT id FROM batch))))
+
+-- name: repoint
+-- One batch of rows to the one that stays; what they were goes to the quarantine.
+WITH batch AS MATERIALIZED (
+    SELECT place, key FROM ({found}) AS f
+), before AS MATERIALIZED (
+    SELECT b.place, b.key, row_to_json(t) AS content, split_part(d.key, ' ', 2)::integer AS becomes
+    FROM batch AS b
+    JOIN {table} AS t ON t.ctid = b.place
+    JOIN doomed AS d ON d.step = ANY (%(steps)s::integer[]) AND split_part(d.key, ' ', 1)::integer = t.{column}
+), done AS (
+    UPDATE {table} AS t SET {column} = b.becomes FROM before AS b WHERE t.ctid = b.place
+    RETURNING b.place, b.key, b.becomes
+), kept AS (
+    INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
+    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+           json_build_object(%(column)s::text, done.becomes)
+    FROM done JOIN before USING (place)
+)
+SELECT (SELECT count(*) FROM done), ARRAY(
+    SELECT d.key FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+      AND d.key NOT IN (SELECT key FROM done)
+)
+
 -- name: begin_batch
 -- A batch waits for nobody for long, and its commit not for the disk: rows and quarantine are lost or kept
 -- together, and the end of the run makes all of them durable.

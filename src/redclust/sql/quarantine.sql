@@ -70,8 +70,8 @@ WITH part AS (
 ), done AS (
     UPDATE {table} AS t SET {column} = was.{column}
     FROM part, json_populate_record(NULL::{table}, content) AS was,
-         json_populate_record(NULL::{table}, changed) AS left_as
-    WHERE t.id = was.id AND t.{column} IS NOT DISTINCT FROM left_as.{column}
+         json_populate_record(was, changed) AS left_as
+    WHERE ROW({key}) = ROW({left_key}) AND t.{column} IS NOT DISTINCT FROM left_as.{column}
     RETURNING part.n
 )
 DELETE FROM quarantine AS q USING done WHERE q.run_id = %(run_id)s AND q.n = done.n

@@ -124,6 +124,22 @@ def _repeated(table: str, *key: str, what: str) -> Check:
     )
 
 
+def _names_repeated(table: str, named_by: str, imported_by: str | None = None) -> Check:
+    return Check(
+        f"{table[:-1]}_names_repeated",
+        Type.DUPLICATES,
+        f"{table} whose name another one has, told by id and the id that stays: a unique index is broken",
+        _clean(Type.DUPLICATES),
+        Rows(
+            table,
+            "names_repeated",
+            ("id",),
+            (("named_by", named_by), ("imported_by", imported_by or named_by)),
+        ),
+        (table, table),
+    )
+
+
 _LINK = ("source", "target")
 _RELATIONSHIP = ("source_subreddit_id", "target_subreddit_id")
 _REPAIR = "redclust integrity repair"
@@ -166,6 +182,16 @@ CHECKS: tuple[Check, ...] = (
     _repeated("comments", "id", what="comments that are there more than once"),
     _repeated("subreddits", "id", what="subreddits with the id of another"),
     _repeated("users", "id", what="users with the id of another"),
+    _names_repeated("subreddits", "subreddit_id"),
+    _names_repeated("users", "author_id", "user_id"),
+    Check(
+        "job_names_repeated",
+        Type.DUPLICATES,
+        "crawl jobs of one subreddit: a unique index is broken or missing",
+        _clean(Type.DUPLICATES),
+        Rows("crawl_jobs", "job_names_repeated"),
+        ("crawl_jobs", "crawl_jobs"),
+    ),
     _repeated("imported_interactions", "file_id", "user_id", "subreddit_id", what="pairs counted twice"),
     _repeated("user_subreddit_activity", "user_id", "subreddit_id", what="activity that stands twice"),
     _repeated("subreddit_relationships", *_RELATIONSHIP, what="relationships that stand twice"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from psycopg import errors as pg
 from psycopg import sql
@@ -117,6 +118,12 @@ def _plan(connection: Connection, types: Set[str]) -> tuple[Step, ...]:
     return steps.plan(types, catalogs.keys_of(connection))
 
 
+def _parameters(step: Step) -> dict[str, Any]:
+    """What the queries of a step may ask for."""
+    names = dict(step.rows.names)
+    return {"steps": list(step.after), "column": names.get("column"), "prefix": names.get("prefix")}
+
+
 @dataclass(slots=True)
 class _Run:
     connection: Connection
@@ -175,7 +182,7 @@ class _Run:
         earlier = [one for one in self.plan[: step.number] if one.table == step.table]
         members = moment.set_for(step.rows, task)
         stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds(by_set=bool(members)))
-        self.connection.execute(stage, {"steps": list(step.after), **(members or {})})
+        self.connection.execute(stage, {**_parameters(step), **(members or {})})
         values = {
             "step": step.number,
             "same_table": [one.number for one in earlier],
@@ -194,7 +201,7 @@ class _Run:
         return int(row[0])
 
     def _work_off(self) -> None:
-        steps_now = [step for step in self.plan if step.number in self.last]
+        steps_now = sorted((step for step in self.plan if step.number in self.last), key=lambda one: one.turn)
         total = sum(self.last.values())
         with self.progress.task("cleaning", total=total, unit="rows") as task:
             for step in steps_now:
@@ -216,7 +223,7 @@ class _Run:
             "done": self.quarantined_rows,
             "table": step.table,
             "reason": step.reason,
-            "column": dict(step.rows.names).get("column"),
+            **_parameters(step),
         }
         deadline_s = time.monotonic() + self.wait_s
         while True:
@@ -225,6 +232,9 @@ class _Run:
                     self.connection.execute(query("integrity", "begin_batch"), {"limit_ms": _LOCK_TIMEOUT_MS})
                     if step.referred_to:
                         self.connection.execute(query("integrity", "lock_references"), _REFERENCES)
+                    if step.passes_by_keys:
+                        with suppress(pg.InsufficientPrivilege), self.connection.transaction():
+                            self.connection.execute(query("quarantine", "pass_by_keys"))
                     row = self.connection.execute(statement, values).fetchone()
                 break
             except pg.LockNotAvailable as error:

@@ -21,6 +21,8 @@ from redclust.report import Progress, Report, Task
 from redclust.sql import query
 
 _BATCH_ROWS = 1000
+#: By which columns a changed row is found again, where it is not its id.
+KEYS = {"imported_interactions": ("file_id", "user_id", "subreddit_id")}
 #: How many rows that could not be put back a report names.
 _NAMED_REFUSALS = 10
 
@@ -196,8 +198,13 @@ class _Undo:
     def _statement(self, values: dict[str, object], n: int) -> sql.Composed:
         table = sql.Identifier(str(values["table"]))
         if values["column"] is not None:
-            text = query("quarantine", "change_back")
-            return sql.SQL(text).format(table=table, column=sql.Identifier(str(values["column"])))
+            key = KEYS.get(str(values["table"]), ("id",))
+            names = {
+                "key": sql.Composed([sql.Identifier("t", name) for name in key]).join(", "),
+                "left_key": sql.Composed([sql.Identifier("left_as", name) for name in key]).join(", "),
+            }
+            column = sql.Identifier(str(values["column"]))
+            return sql.SQL(query("quarantine", "change_back")).format(table=table, column=column, **names)
         names = self._connection.execute(query("quarantine", "columns"), {"run_id": self._run_id, "n": n})
         columns = sql.Composed([sql.Identifier(str(name)) for (name,) in names]).join(", ")
         return sql.SQL(query("quarantine", "put_back")).format(table=table, columns=columns)
