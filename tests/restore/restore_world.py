@@ -81,6 +81,8 @@ class Place:
     home: Path
     #: With its password, where it has one.
     url: str = ""
+    #: The server is the home's own.
+    embedded: bool = False
 
     @property
     def name(self) -> str:
@@ -92,10 +94,11 @@ class Place:
 
     @property
     def env(self) -> dict[str, str]:
+        named = {} if self.embedded else {"DATABASE_URL": self.url or self.target.url()}
         return {
             "REDCLUST_BACKUP__TARGET": str(self.directory),
             "REDCLUST_HOME": str(self.home),
-            "DATABASE_URL": self.url or self.target.url(),
+            **named,
         }
 
     def run(

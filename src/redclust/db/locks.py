@@ -10,9 +10,11 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import IntEnum
+
+import psycopg
 
 from redclust.db.connect import Connection, Connector
 from redclust.errors import Locked
@@ -107,10 +109,20 @@ def _held(
     on_wait: Callable[[str], None],
 ) -> Generator[Connection]:
     statement = "try_lock_shared" if shared else "try_lock"
-    with connector.connect(autocommit=True, role="lock") as connection:
+    with ExitStack() as sessions:
+        connection = sessions.enter_context(connector.connect(autocommit=True, role="lock"))
         deadline, pause_s, waited = time.monotonic() + wait_s, 0.05, False
-        while not _taken(connection, statement, keys):
-            other = _holder(connection, keys)
+        while True:
+            try:
+                if _taken(connection, statement, keys):
+                    break
+                other = _holder(connection, keys)
+            except psycopg.OperationalError:
+                # Who only waits has nothing to lose: a restore may just have exchanged the database.
+                if not waited or time.monotonic() >= deadline:
+                    raise
+                connection = sessions.enter_context(connector.connect(autocommit=True, role="lock"))
+                continue
             # Nobody to name: it ended between the two questions, so the lock is free.
             if other is None:
                 continue

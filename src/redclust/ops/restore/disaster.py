@@ -10,42 +10,50 @@ from redclust.db.embedded import Embedded
 from redclust.db.target import Target
 from redclust.errors import Locked, RedclustError, ToolError
 
-#: A server that says so is not at fault itself: its data is let alone.
-_NOT_THE_DATA = (
-    "No space left",
-    "Permission denied",
-    "could not lock",
-    "shared memory",
-    "Address already in use",
-    "Cannot allocate memory",
-    "neither ready nor gone",
+#: What a server says whose data is missing or damaged. Anything else (a setting, a permission, a full disk)
+#: is mended where it is.
+_DAMAGED = (
+    "could not find the database system",
+    "could not open file",
+    "could not open directory",
+    "could not read file",
+    "could not locate a valid checkpoint record",
+    "incorrect checksum in control file",
+    "invalid checksum",
+    "is not a valid data directory",
+    "invalid page",
+    "database files are incompatible",
+    "PANIC",
 )
+#: What a new server would not come by either.
+_OF_THE_MACHINE = ("No space left", "Cannot allocate memory", "neither ready nor gone")
 
 
-def start(own: Embedded, stack: ExitStack) -> Target | str:
+def start(own: Embedded, stack: ExitStack, *, whatever: bool) -> Target | str:
     """Start the server for as long as ``stack`` is open; or why its data cannot be used.
 
-    A directory that is not there at all is no reason: a new server is made in its place.
+    A directory that is not there at all is no reason: a new server is made in its place. With ``whatever``
+    any reason counts for which the server does not start, and not only those that are known for damage.
 
     Raises:
         SchemaMismatch: the data is of another major version.
         ToolError: the server does not start, for a reason that is not its data's.
     """
-    data = own.layout.data
-    if (
-        data.is_dir()
-        and not own.layout.initialised
-        and any(data.iterdir())
-        and not own.layout.upgraded.exists()
-    ):
+    data, initialised = own.layout.data, own.layout.initialised
+    if data.is_dir() and not initialised and any(data.iterdir()) and not own.layout.upgraded.exists():
         return "PG_VERSION is missing"
     try:
         return stack.enter_context(own.in_use())
     except ToolError as error:
         told = str(error)
-        if any(sign in told for sign in _NOT_THE_DATA):
+        if any(sign in told for sign in _OF_THE_MACHINE):
             raise
-        return told
+        if whatever or any(sign in told for sign in _DAMAGED):
+            return told
+        raise ToolError(
+            told,
+            hint=f"its log is {own.layout.log}; to give its data up: redclust restore latest --swap",
+        ) from None
 
 
 def aside(own: Embedded) -> Path:

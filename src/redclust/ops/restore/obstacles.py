@@ -112,6 +112,9 @@ def of_sessions(
     found: list[Connected] = []
     errors: list[RedclustError] = []
     for one in databases.sessions(connection, name):
+        if quiet.is_waited_for(one) and not quiet.is_loop(one):
+            found.append(Connected(str(one), "waited for"))
+            continue
         fate = "ended" if quiet.is_loop(one) or terminate else "in the way"
         found.append(Connected(str(one), fate))
         if fate == "ended" and not _may_end(connection, one):

@@ -21,13 +21,29 @@ HOLDER = "restore"
 _PAGE_S = 60
 _LOOK_EVERY_S = 0.25
 #: redclust's own that go on by themselves after their sessions were ended: they connect again, and find the
-#: restored database. Anything else of ours has somebody's work in hand.
+#: restored database.
 _LOOPS = ("redclust crawl", "redclust backup every", "redclust precalc")
+#: These work under the lock that a restore takes for itself: what it finds of them afterwards only waits.
+_LOCKING = (
+    "redclust backup",
+    "redclust restore",
+    "redclust maintenance",
+    "redclust vacuum",
+    "redclust reindex",
+    "redclust integrity clean",
+    "redclust integrity repair",
+    "redclust migrate",
+)
 
 
 def is_loop(one: Session) -> bool:
     """Whether a session belongs to a loop or crawler of redclust's own."""
     return one.application.startswith(_LOOPS)
+
+
+def is_waited_for(one: Session) -> bool:
+    """Whether a session's work ends before the lock is ours; whoever else of redclust's has work in hand."""
+    return one.application.startswith(_LOCKING)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A session of the live database, and what becomes of it: ``ended`` or ``in the way``."""
+    """A session of the live database, and what becomes of it: ``ended``, ``waited for``, ``in the way``."""
 
     who: str
     fate: str

@@ -61,7 +61,7 @@ def prepare(loaded: Loaded, request: Request, progress: Progress) -> Generator[P
     with ExitStack() as stack:
         if target is None:
             own = embedded.locate(loaded.home, loaded.settings.database)
-            started = disaster.start(own, stack)
+            started = disaster.start(own, stack, whatever=request.swap)
             if isinstance(started, str):
                 yield _worst_day(loaded, request, source, own, started, progress)
                 return
@@ -237,7 +237,7 @@ class _Run:
 
     def _may_end(self, one: Session) -> bool:
         # Our own sessions were closed; the server may not have noticed yet.
-        return self.request.terminate or quiet.is_loop(one) or one.application.startswith(f"redclust {_VERB}")
+        return self.request.terminate or quiet.is_loop(one) or quiet.is_waited_for(one)
 
     def _drop_if_empty(self, server: Connector, kept: str) -> str | None:
         """A database that held nothing is not worth keeping, unless something came in at the last moment."""

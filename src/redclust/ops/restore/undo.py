@@ -29,7 +29,7 @@ def undo(live: Connector, progress: Progress, *, terminate: bool, lock_wait_s: f
     server, name = databases.maintenance(live), databases.name_of(live)
 
     def may_end(one: Session) -> bool:
-        return terminate or quiet.is_loop(one) or one.application.startswith("redclust restore")
+        return terminate or quiet.is_loop(one) or quiet.is_waited_for(one)
 
     with ExitStack() as stack:
         say = progress.say
