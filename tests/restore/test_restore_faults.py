@@ -22,6 +22,7 @@ from harness import (
     dispose,
     kill_server,
     maintenance,
+    open_directory,
     own_server,
     rounds,
     settings_for,
@@ -41,6 +42,16 @@ def swapping(place: Place) -> subprocess.Popen[str]:
 
 def copies(place: Place) -> list[str]:
     return [name for name in place.others() if f"{place.name}_{Purpose.RESTORE}_" in name]
+
+
+def await_copy(place: Place, process: subprocess.Popen[str]) -> None:
+    """Wait until the restore makes its copy; one that ended before says why."""
+
+    def making() -> bool:
+        assert process.poll() is None, process.communicate()[1]
+        return bool(copies(place))
+
+    wait_until(making, "the copy is being made")
 
 
 def children(pid: int) -> list[int]:
@@ -97,7 +108,7 @@ def test_an_interrupted_restore_leaves_nothing(place: Place, number: signal.Sign
     place.backup()
     before = hashes(place.target)
     process = swapping(place)
-    wait_until(lambda: bool(copies(place)), "the copy is being made")
+    await_copy(place, process)
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + number, err
@@ -130,7 +141,7 @@ def test_a_killed_pg_restore_is_no_restore(place: Place) -> None:
 def test_a_second_restore_is_told_of_the_first(place: Place) -> None:
     place.backup()
     first = swapping(place)
-    wait_until(lambda: bool(copies(place)), "the copy is being made")
+    await_copy(place, first)
     first.send_signal(signal.SIGSTOP)
     done = place.run("restore", "--swap", "--confirm", place.name, check=13)
     assert (
@@ -246,7 +257,7 @@ def test_a_server_that_is_killed_in_the_middle(
     damage(place.database)
     damaged = hashes(place.target)
     process = swapping(place)
-    wait_until(lambda: bool(copies(place)), "the copy is being made")
+    await_copy(place, process)
     kill_server(home)
     _, err = process.communicate(timeout=120)
     assert process.returncode in (11, 14), err
@@ -261,12 +272,11 @@ def test_a_server_that_is_killed_in_the_middle(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 160 MB."""
+def small_disk(work_dir: Path) -> Iterator[Path]:
+    """A file system of 160 MB, in a directory that the server's account may pass through."""
     if not IS_ROOT:
         pytest.skip("only root can mount")
-    directory = tmp_path / "small"
-    directory.mkdir()
+    directory = open_directory(work_dir)
     argv = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0755", "tmpfs", str(directory)]
     if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
         pytest.skip("may not mount here")
@@ -277,14 +287,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_in_the_middle(
     make_place: Callable[[Path], Place], small_disk: Path, bin_dir: Path | None
 ) -> None:
-    small_disk.parent.chmod(0o711)
-    for parent in small_disk.parents[:4]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     place = make_place(small_disk / "home")
     place.backup()
     before = hashes(place.target)
     process = swapping(place)
-    wait_until(lambda: bool(copies(place)), "the copy is being made")
+    await_copy(place, process)
     ballast = small_disk / "ballast"
     full = subprocess.run(
         ["dd", "if=/dev/zero", f"of={ballast}", "bs=64k"], check=False, capture_output=True, text=True
@@ -303,8 +310,6 @@ def test_a_full_disk_in_the_middle(
 def test_too_little_space_is_told_before_anything_happens(
     make_place: Callable[[Path], Place], small_disk: Path
 ) -> None:
-    for parent in small_disk.parents[:4]:
-        parent.chmod(parent.stat().st_mode | 0o011)
     place = make_place(small_disk / "home")
     place.backup()
     free = os.statvfs(small_disk)

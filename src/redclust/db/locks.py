@@ -17,7 +17,7 @@ from enum import IntEnum
 import psycopg
 
 from redclust.db.connect import Connection, Connector
-from redclust.errors import Locked
+from redclust.errors import DatabaseUnreachable, Locked
 from redclust.sql import query
 
 #: The first key of every advisory lock of redclust ("redc" in ASCII), and of those on a name ("redn").
@@ -118,10 +118,9 @@ def _held(
                     break
                 other = _holder(connection, keys)
             except psycopg.OperationalError:
-                # Who only waits has nothing to lose: a restore may just have exchanged the database.
-                if not waited or time.monotonic() >= deadline:
+                if not waited:
                     raise
-                connection = sessions.enter_context(connector.connect(autocommit=True, role="lock"))
+                connection = sessions.enter_context(_again(connector, deadline))
                 continue
             # Nobody to name: it ended between the two questions, so the lock is free.
             if other is None:
@@ -144,6 +143,20 @@ def _held(
             # Closing frees it too, but only once the server has noticed; our next run may be quicker.
             if not connection.closed and not connection.broken:
                 connection.execute(query("db", "unlock_all"))
+
+
+def _again(connector: Connector, deadline: float) -> Connection:
+    """A session instead of the one that was ended while it only waited: it had nothing to lose.
+
+    A restore may be exchanging the database at this moment; that is over soon.
+    """
+    while True:
+        try:
+            return connector.connect(autocommit=True, role="lock")
+        except (DatabaseUnreachable, psycopg.OperationalError):
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_LONGEST_PAUSE_S / 2)
 
 
 def assure(held: Connection, name: LockName) -> None:

@@ -21,10 +21,15 @@ from redclust.db.session import Database
 from redclust.errors import RedclustError
 from redclust.ops import integrity
 from redclust.ops.backup.manifest import Manifest
+from redclust.ops.integrity import Type
 from redclust.report import Progress, Silent
 from redclust.sql import query
 
 Verdict = Literal["fine", "wrong", "skipped"]
+#: What names rows of other tables, or must not be there twice; the rest has checks of its own here.
+_KEY_TYPES = frozenset(
+    {Type.POSTS, Type.COMMENTS, Type.GRAPH_NODES, Type.GRAPH_LINKS, Type.DUPLICATES, Type.KEYS}
+)
 #: How many faults of one kind are named.
 _NAMED = 5
 
@@ -152,7 +157,7 @@ def _keys(copy: Connector, settings: Settings) -> tuple[Verdict, str]:
     with _session(copy) as connection:
         if schema.inspect(connection).state is not State.CURRENT:
             return "skipped", "the backup has no schema of redclust's"
-    found = integrity.check(Database(copy), settings, Silent())
+    found = integrity.check(Database(copy), settings, Silent(), types=_KEY_TYPES)
     wrong = [f"{one.rows} {one.meaning}" for one in found.checks if one.state == "found"]
     wrong += [
         f"{one.name} could not be checked: {one.reason}" for one in found.checks if one.state == "failed"
