@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_queue_beside_a_bare_loop(redclust: Redclust, database: Database) -> Non
     assert report["ok"] is (done.returncode == 0)
     with database.connect() as connection:
         assert connection.execute("SELECT count(*) FROM crawl_runs").fetchone() == (0,)
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd program to compare with")
+def test_backup_beside_pg_dump_alone(redclust: Redclust, database: Database, tmp_path: Path) -> None:
+    argv = ("benchmark", "backup", "--runs", "1", "--directory", str(tmp_path), "--format", "json")
+    done = redclust(*argv)
+    assert done.returncode in (0, 3), done.stderr
+    report = json.loads(done.stdout)
+    names = [cost["name"] for cost in report["costs"]]
+    assert names == ["redclust backup now", "pg_dump -Fc", "pg_dump | zstd -3"]
+    assert all(cost["size_bytes"] > 1000 and cost["peak_memory_bytes"] > 1 << 20 for cost in report["costs"])
+    for pair in ("beside_gzip", "beside_zstd"):
+        ours, theirs = (report[pair][side]["runs_s"][0] for side in ("measured", "baseline"))
+        assert report[pair]["median_ratio"] == pytest.approx(ours / theirs)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_dump_is_no_benchmark(redclust: Redclust, dump: Path) -> None:

@@ -49,3 +49,23 @@ def queue(
             connector, runtime.loaded.settings.queue, jobs=jobs, runs=runs, progress=runtime.progress
         )
     runtime.finish(report, fmt)
+
+
+@app.command()
+def backup(
+    ctx: typer.Context,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds of the three sides.")] = 3,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where there is room for three backups.", show_default=False)
+    ] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Back this database up, verified, beside pg_dump -Fc and pg_dump | zstd -3 alone."""
+    from redclust.ops import benchmark
+
+    runtime: Runtime = ctx.obj
+    with runtime.server("benchmark") as connector:
+        report = benchmark.backup_benchmark(
+            connector, runtime.loaded, runs=runs, directory=directory, progress=runtime.progress
+        )
+    runtime.finish(report, fmt)

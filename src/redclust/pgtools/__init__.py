@@ -3,7 +3,7 @@
 argv lists, never a shell; a password travels in the environment of the one child that needs it, not in argv.
 """
 
-from redclust.pgtools.children import Child, running
+from redclust.pgtools.children import Child, peak_memory_bytes, running
 from redclust.pgtools.clients import client_tools, dump_argv, restore_argv, roles_script, script_argv
 from redclust.pgtools.programs import (
     Account,
@@ -32,6 +32,7 @@ __all__ = [
     "dump_roles",
     "find_tools",
     "initdb",
+    "peak_memory_bytes",
     "psql",
     "restore",
     "restore_argv",

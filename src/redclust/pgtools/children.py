@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import tempfile
@@ -70,6 +71,48 @@ class Child:
         """What it has said on stderr up to now."""
         self._errors.seek(0)
         return self._errors.read().decode(errors="replace")
+
+
+def peak_memory_bytes(pipeline: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None) -> int:
+    """Run programs whose outputs feed each other to their end; the memory that the greatest of them took.
+
+    What the last one prints is not kept.
+
+    Raises:
+        ToolError: one of them cannot be started or ends with another code than 0.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+    peak_kb = 0
+    with tempfile.TemporaryFile() as errors:
+        before = None
+        for argv in pipeline:
+            last = argv is pipeline[-1]
+            try:
+                process = subprocess.Popen(
+                    list(argv),
+                    stdin=before or subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL if last else subprocess.PIPE,
+                    stderr=errors,
+                    env=child_environment(env),
+                )
+            except OSError as error:
+                raise ToolError(f"cannot run {argv[0]}: {error.strerror}") from error
+            if before is not None:
+                before.close()
+            before = process.stdout
+            started.append(process)
+        failed: list[str] = []
+        for process, argv in zip(started, pipeline, strict=True):
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peak_kb = max(peak_kb, used.ru_maxrss)
+            if process.returncode != 0:
+                failed.append(f"{argv[0]} failed with code {process.returncode}")
+        if failed:
+            errors.seek(0)
+            told = errors.read().decode(errors="replace").splitlines()[-4:]
+            raise ToolError(f"{', '.join(failed)}: {' / '.join(told)}")
+    return peak_kb * 1024
 
 
 @contextmanager

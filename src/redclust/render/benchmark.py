@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.benchmark import Comparison, ImportBenchmark, QueueBenchmark
+from redclust.ops.benchmark import BackupBenchmark, Comparison, ImportBenchmark, QueueBenchmark
 from redclust.ops.benchmark.queue import TO_REACH_RATIO
 from redclust.render.output import size, table
 from redclust.report import Report
@@ -14,6 +14,8 @@ def show(report: Report, out: Console) -> None:
     match report:
         case ImportBenchmark():
             _import(report, out)
+        case BackupBenchmark():
+            _backup(report, out)
         case QueueBenchmark():
             _queue(report, out)
         case _:
@@ -29,6 +31,24 @@ def _import(report: ImportBenchmark, out: Console) -> None:
     }
     _compare(report.comparison, speeds, out)
     out.print(f"peak memory of redclust's own processes: {size(report.peak_memory_bytes)}")
+
+
+def _backup(report: BackupBenchmark, out: Console) -> None:
+    out.print(f"a database of {size(report.database_bytes)}, Postgres {report.server_version}")
+    columns = ("median s", "min s", "max s", "size", "peak memory")
+    shown = table("side", *columns, right=columns)
+    sides = (report.beside_gzip.measured, report.beside_gzip.baseline, report.beside_zstd.baseline)
+    for side, cost in zip(sides, report.costs, strict=True):
+        times = [f"{t:.2f}" for t in (side.median_s, min(side.runs_s), max(side.runs_s))]
+        shown.add_row(side.name, *times, size(cost.size_bytes), size(cost.peak_memory_bytes))
+    out.print(shown)
+    for comparison in (report.beside_gzip, report.beside_zstd):
+        out.print(
+            f"{comparison.median_ratio:.2f} of the time of {comparison.baseline.name}, verified (median of "
+            f"{len(comparison.ratios)} rounds; {comparison.min_ratio:.2f} to {comparison.max_ratio:.2f})"
+        )
+    for told in report.missed:
+        out.print(f"Missed: {told}")
 
 
 def _queue(report: QueueBenchmark, out: Console) -> None:

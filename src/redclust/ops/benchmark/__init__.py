@@ -1,16 +1,19 @@
 """``benchmark``: speed as a ratio against a named baseline in the same run."""
 
+from redclust.ops.benchmark.backup import BackupBenchmark, backup_benchmark
 from redclust.ops.benchmark.frame import Comparison, Side
 from redclust.ops.benchmark.import_ import ImportBenchmark, import_benchmark
 from redclust.ops.benchmark.queue import QueueBenchmark, QueueSpeed, Throughput, queue_benchmark
 
 __all__ = [
+    "BackupBenchmark",
     "Comparison",
     "ImportBenchmark",
     "QueueBenchmark",
     "QueueSpeed",
     "Side",
     "Throughput",
+    "backup_benchmark",
     "import_benchmark",
     "queue_benchmark",
 ]

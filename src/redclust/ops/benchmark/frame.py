@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from redclust.report import Task
@@ -34,6 +34,12 @@ class Comparison:
     max_ratio: float
 
 
+def compare(measured: Side, baseline: Side) -> Comparison:
+    """The ratios of two sides that were run in turn."""
+    ratios = tuple(a / b for a, b in zip(measured.runs_s, baseline.runs_s, strict=True))
+    return Comparison(measured, baseline, ratios, statistics.median(ratios), min(ratios), max(ratios))
+
+
 def alternate(
     measured: tuple[str, Callable[[], None]],
     baseline: tuple[str, Callable[[], None]],
@@ -43,15 +49,20 @@ def alternate(
     task: Task,
 ) -> Comparison:
     """Run both sides in turn, ``before`` ahead of each and not timed; the order changes every pair."""
-    times: dict[str, list[float]] = {measured[0]: [], baseline[0]: []}
+    theirs, ours = take_turns((baseline, measured), runs=runs, before=before, task=task)
+    return compare(ours, theirs)
+
+
+def take_turns(
+    sides: Sequence[tuple[str, Callable[[], None]]], *, runs: int, before: Callable[[], None], task: Task
+) -> list[Side]:
+    """Run several sides in turn, in the opposite order every second round; see :func:`alternate`."""
+    times: dict[str, list[float]] = {name: [] for name, _ in sides}
     for run in range(runs):
-        pair = (baseline, measured) if run % 2 == 0 else (measured, baseline)
-        for name, work in pair:
+        for name, work in sides if run % 2 == 0 else reversed(sides):
             before()
             started = time.perf_counter()
             work()
             times[name].append(time.perf_counter() - started)
             task.advance(1)
-    ours, theirs = (Side(name, tuple(times[name])) for name in (measured[0], baseline[0]))
-    ratios = tuple(a / b for a, b in zip(ours.runs_s, theirs.runs_s, strict=True))
-    return Comparison(ours, theirs, ratios, statistics.median(ratios), min(ratios), max(ratios))
+    return [Side(name, tuple(found)) for name, found in times.items()]
