@@ -17,6 +17,7 @@ from crawl_worlds import one
 
 from harness import installed_command, take_settings_out
 from redclust.db.session import Database
+from redclust.errors import DatabaseUnreachable
 from redclust.rehearsal.ledger import Request
 
 #: Leases so short that a fault of seconds is one of minutes.
@@ -35,10 +36,12 @@ class Counts:
     freezes: int = 0
     restarts: int = 0
     started: int = 0
+    #: Workers that were started while Postgres was away: they say so and end, as every command does.
+    too_early: int = 0
 
     def __str__(self) -> str:
         faults = f"{self.kills} kills, {self.freezes} freezes, {self.restarts} restarts of Postgres"
-        return f"{faults}, {self.started} workers started"
+        return f"{faults}, {self.started} workers started ({self.too_early} while it was away)"
 
 
 @dataclass
@@ -52,12 +55,15 @@ class Fleet:
     counts: Counts = field(default_factory=Counts)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
     ended: Counter[int] = field(default_factory=Counter[int])
+    logs: dict[int, Path] = field(default_factory=dict[int, Path])
 
     def keep_up(self) -> None:
         """Start as many as are missing; an end that nobody caused is counted by its code."""
         for process in [p for p in self.running if p.poll() is not None]:
             self.running.remove(process)
-            if process.returncode != -signal.SIGKILL:
+            if process.returncode == DatabaseUnreachable.exit_code and not self._had_begun(process):
+                self.counts.too_early += 1
+            elif process.returncode != -signal.SIGKILL:
                 self.ended[process.returncode] += 1
         while len(self.running) < self.size:
             self.counts.started += 1
@@ -67,9 +73,13 @@ class Fleet:
             argv = [*installed_command(), "--database-url", self.database.target.url(), "crawl", "run"]
             own = {**kept, **self.env}
             with log:
-                self.running.append(
-                    subprocess.Popen(argv, env=own, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-                )
+                process = subprocess.Popen(argv, env=own, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.running.append(process)
+            self.logs[process.pid] = Path(log.name)
+
+    def _had_begun(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether it had opened the database: the first thing that it says then."""
+        return "redclust: database: " in self.logs[process.pid].read_text(errors="replace")
 
     def victim(self, chance: random.Random) -> subprocess.Popen[bytes]:
         """One that crawls just now: a fault while a worker starts up proves nothing."""
