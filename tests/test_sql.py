@@ -94,6 +94,7 @@ WORDS = {
     "found": "SELECT place, key, other FROM doomed",
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
+    "integrity.comment_parent_missing.rows": "SELECT ctid, * FROM comments",
     "integrity.comment_subreddit_differs.rows": "SELECT ctid, * FROM comments",
     "integrity.comment_subreddit_differs_by_set.rows": "SELECT ctid, * FROM comments",
     "integrity.relationship_one_way.rows": "SELECT ctid, * FROM subreddit_relationships",

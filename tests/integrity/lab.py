@@ -115,6 +115,14 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect("a post gone", "DELETE FROM posts WHERE id = 37", ("comment_post_missing",), ("comments",)),
     Defect(
+        "an answered comment gone that a crawl has seen",
+        "INSERT INTO post_looks (id, num_comments, reach, comment_ids) "
+        "SELECT post_id, count(*), 'all', array_agg(id) FROM comments GROUP BY post_id; "
+        "DELETE FROM comments WHERE id IN (SELECT parent_id FROM comments WHERE id > 50000 LIMIT 3)",
+        ("comment_parent_missing",),
+        ("comments",),
+    ),
+    Defect(
         "comments elsewhere",
         "UPDATE comments SET subreddit_id = 1 + subreddit_id % 12 WHERE id % 5 = 0",
         ("comment_subreddit_differs",),

@@ -89,6 +89,20 @@ WHERE t.{column} IN (
     WHERE d.step = ANY (%(steps)s::integer[]) AND d.other IS NULL
 )
 
+-- name: comment_parent_missing
+-- Comments that answer, themselves or through others, one that a crawl has seen under the same post and that is
+-- gone. Whether any other should be there nobody knows: a dump begins and ends somewhere.
+WITH RECURSIVE gone AS (
+    SELECT seen.id
+    FROM post_looks AS l, unnest(l.comment_ids) AS seen (id)
+    WHERE NOT EXISTS (SELECT FROM comments AS c WHERE c.id = seen.id)
+), lost AS (
+    SELECT t.ctid AS place, t.id FROM ({rows}) AS t JOIN gone AS g ON g.id = t.parent_id
+    UNION
+    SELECT t.ctid, t.id FROM lost AS l JOIN comments AS t ON t.parent_id = l.id
+)
+SELECT place, id::text AS key, NULL::tid AS other FROM lost
+
 -- name: comment_subreddit_differs
 -- Comments that are in another subreddit than their post.
 SELECT t.ctid AS place, t.id::text AS key, NULL::tid AS other

@@ -153,6 +153,14 @@ CHECKS: tuple[Check, ...] = (
     _reference("comment_subreddit_missing", Type.COMMENTS, "comments", "subreddit_id", "subreddits", ("id",)),
     _reference("comment_author_missing", Type.COMMENTS, "comments", "author_id", "users", ("id",)),
     Check(
+        "comment_parent_missing",
+        Type.COMMENTS,
+        "comments that answer, themselves or through others, one that a crawl has seen and that is gone",
+        f"redclust crawl --sub NAME, which asks Reddit for it again; or {_clean(Type.COMMENTS)}",
+        Rows("comments", "comment_parent_missing"),
+        ("comments",),
+    ),
+    Check(
         "comment_subreddit_differs",
         Type.COMMENTS,
         "comments in another subreddit than their post",

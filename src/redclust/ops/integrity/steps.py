@@ -24,6 +24,7 @@ _STILL = {
     "names_repeated": "merged_still",
     "job_names_repeated": "as_found",
     "interactions_collide": "as_found",
+    "comment_parent_missing": "as_found",
 }
 
 
@@ -94,6 +95,7 @@ def plan(types: Set[str], keys: Sequence[ForeignKey]) -> tuple[Step, ...]:
         planned.add(key.name, Type.KEYS, key)
     planned.check("post_subreddit_missing")
     planned.check("comment_post_missing", after=("post_subreddit_missing",))
+    planned.check("comment_parent_missing")
     planned.check("comment_subreddit_differs", "move_comments")
     planned.check("comment_subreddit_missing")
     planned.check("post_author_missing", "blank")
