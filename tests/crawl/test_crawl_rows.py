@@ -83,7 +83,8 @@ def test_caps_and_the_stated_cost_bound_what_is_stored(
             assert report.requests == expected.requests + 1
         # What an earlier crawl has stored stays.
         assert stored(database)[1] >= expected.comments
-        assert len(expected.comments) < len(world.comment_list) / 2
+        # The caps do leave something out.
+        assert len(expected.comments) < len(world.comment_list)
 
 
 def test_edits_scores_and_deletions_are_followed(
