@@ -41,13 +41,16 @@ _named = os.environ.get("REDCLUST_TEST_BIN_DIR")
 BIN_DIR = Path(_named) if _named else None
 # Building matplotlib's font cache takes seconds: a changed HOME must not lose it.
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
-_own_environment = dict(os.environ)
-take_settings_out(_own_environment)
-for _name in set(os.environ) - set(_own_environment):
-    del os.environ[_name]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # Who only starts other processes leaves them what it was told: the Postgres to test on, the full counts.
+    only_starts_others = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if not only_starts_others:
+        own = dict(os.environ)
+        take_settings_out(own)
+        for name in set(os.environ) - set(own):
+            del os.environ[name]
     # `timeout` and CI end a run by SIGTERM: servers and directories go then too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

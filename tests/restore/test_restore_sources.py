@@ -140,7 +140,7 @@ def test_a_damaged_archive_is_no_restore(place: Place, jobs: int) -> None:
 
 def dumped(place: Place, bin_dir: Path | None, *options: str) -> bytes:
     tools = pgtools.find_tools(bin_dir)
-    argv = [tools.path("pg_dump"), *options, "--dbname", place.target.conninfo]
+    argv = [tools.path("pg_dump"), *options, "--dbname", place.target.url()]
     return subprocess.run(argv, capture_output=True, check=True).stdout
 
 
