@@ -275,7 +275,10 @@ def test_a_server_that_is_killed_in_the_middle(
 
 @pytest.fixture
 def small_disk(work_dir: Path) -> Iterator[Path]:
-    """A file system of 160 MB, in a directory that the server's account may pass through."""
+    """A file system of 160 MB, in a directory that the server's account may pass through.
+
+    Name it before ``make_place``: a server on it has to end while it is still mounted.
+    """
     if not IS_ROOT:
         pytest.skip("only root can mount")
     directory = open_directory(work_dir)
@@ -287,7 +290,7 @@ def small_disk(work_dir: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_in_the_middle(
-    make_place: Callable[[Path], Place], small_disk: Path, bin_dir: Path | None
+    small_disk: Path, make_place: Callable[[Path], Place], bin_dir: Path | None
 ) -> None:
     place = make_place(small_disk / "home")
     name = place.backup()
@@ -314,7 +317,7 @@ def test_a_full_disk_in_the_middle(
 
 
 def test_too_little_space_is_told_before_anything_happens(
-    make_place: Callable[[Path], Place], small_disk: Path
+    small_disk: Path, make_place: Callable[[Path], Place]
 ) -> None:
     place = make_place(small_disk / "home")
     place.backup()
