@@ -287,6 +287,8 @@ def test_an_open_breaker_is_told_and_closing_it_lets_workers_go_on(
         enqueue(connection, [world.subreddits[0].name])
     process = redclust.start("crawl", "run", "--until-empty", env=environment(rehearsal, depth_limit=0))
     wait_until(lambda: not status(database).ok, "the breaker opens")
+    handed_back = "SELECT count(*) FROM crawl_runs WHERE error_message LIKE 'circuit breaker open%'"
+    wait_until(lambda: one(database, handed_back) > 0, "the worker meets it")
     done = redclust("crawl", "status", check=3)
     assert "circuit breaker open until" in done.stdout
     done = redclust("crawl", "--sub", world.subreddits[1].name, env=environment(rehearsal), check=15)
