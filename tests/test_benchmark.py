@@ -65,10 +65,13 @@ def test_backup_beside_pg_dump_alone(redclust: Redclust, database: Database, tmp
     names = [cost["name"] for cost in report["costs"]]
     assert names == ["redclust backup now", "pg_dump -Fc", "pg_dump | zstd -3"]
     assert all(cost["size_bytes"] > 1000 and cost["peak_memory_bytes"] > 1 << 20 for cost in report["costs"])
-    for pair in ("beside_gzip", "beside_zstd"):
+    for pair in ("beside_gzip", "beside_zstd", "beside_psql"):
         ours, theirs = (report[pair][side]["runs_s"][0] for side in ("measured", "baseline"))
         assert report[pair]["median_ratio"] == pytest.approx(ours / theirs)
     assert list(tmp_path.iterdir()) == []
+    with database.connect() as connection:
+        left = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'redclust_benchmark%'")
+        assert left.fetchall() == []
 
 
 def test_a_damaged_dump_is_no_benchmark(redclust: Redclust, dump: Path) -> None:

@@ -54,13 +54,14 @@ def queue(
 @app.command()
 def backup(
     ctx: typer.Context,
-    runs: Annotated[int, typer.Option(min=1, help="Rounds of the three sides.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds of all sides.")] = 3,
     directory: Annotated[
-        Path | None, typer.Option(help="Where there is room for three backups.", show_default=False)
+        Path | None,
+        typer.Option(help="Where there is room for three backups and the plain SQL.", show_default=False),
     ] = None,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """Back this database up, verified, beside pg_dump -Fc and pg_dump | zstd -3 alone."""
+    """Back this database up, verified, beside pg_dump alone (gzip, zstd -3), and restore it beside psql."""
     from redclust.ops import benchmark
 
     runtime: Runtime = ctx.obj

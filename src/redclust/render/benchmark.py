@@ -41,10 +41,18 @@ def _backup(report: BackupBenchmark, out: Console) -> None:
     for side, cost in zip(sides, report.costs, strict=True):
         times = [f"{t:.2f}" for t in (side.median_s, min(side.runs_s), max(side.runs_s))]
         shown.add_row(side.name, *times, size(cost.size_bytes), size(cost.peak_memory_bytes))
+    restored = report.beside_psql
+    for side in (restored.measured, restored.baseline):
+        times = [f"{t:.2f}" for t in (side.median_s, min(side.runs_s), max(side.runs_s))]
+        shown.add_row(side.name, *times, "", "")
     out.print(shown)
-    for comparison in (report.beside_gzip, report.beside_zstd):
+    for comparison, how in (
+        (report.beside_gzip, "verified"),
+        (report.beside_zstd, "verified"),
+        (restored, "rows compared and analyzed"),
+    ):
         out.print(
-            f"{comparison.median_ratio:.2f} of the time of {comparison.baseline.name}, verified (median of "
+            f"{comparison.median_ratio:.2f} of the time of {comparison.baseline.name}, {how} (median of "
             f"{len(comparison.ratios)} rounds; {comparison.min_ratio:.2f} to {comparison.max_ratio:.2f})"
         )
     for told in report.missed:

@@ -1,4 +1,4 @@
-"""``benchmark backup``: a verified backup beside pg_dump alone, of the same database."""
+"""``benchmark backup``: a verified backup beside pg_dump alone, and its restore beside psql."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from redclust import pgtools
 from redclust.config import Loaded
 from redclust.db.connect import Connector
 from redclust.errors import ToolError
+from redclust.ops.benchmark import restore
 from redclust.ops.benchmark.frame import Comparison, compare, take_turns
 from redclust.pgtools import Tools
 from redclust.report import Progress, Report
@@ -42,6 +44,8 @@ class BackupBenchmark(Report):
     database_bytes: int
     beside_gzip: Comparison
     beside_zstd: Comparison
+    #: Ours compares rows and analyzes as well; there is nothing to be reached.
+    beside_psql: Comparison
     costs: tuple[Cost, ...]
     server_version: str
 
@@ -69,8 +73,9 @@ def backup_benchmark(
     connector: Connector, loaded: Loaded, *, runs: int, directory: Path | None, progress: Progress
 ) -> BackupBenchmark:
     """Make backups into a temporary directory, in turn with the baselines; the last ones are measured.
+    Then the last backup is restored, in turn with psql, into databases that are dropped.
 
-    Needs about three times the space of one backup.
+    Needs the space of three backups and of the plain SQL there, and on the server that of one copy.
 
     Raises:
         ToolError: pg_dump of the server's version, or the zstd program, is missing, or one failed.
@@ -102,46 +107,58 @@ def backup_benchmark(
         # The baselines' files stay; ours is removed before each turn, so one more is made to be weighed.
         sides[0][2]()
         costs = tuple(Cost(name, _size(path), peaks[name]) for name, path, _ in sides)
+        command, own = _redclust(connector, loaded, tools, place)
+        script = place / "plain.sql"
+        beside_psql = restore.beside_psql(
+            connector, tools, command, own, script=script, runs=runs, progress=progress
+        )
     return BackupBenchmark(
         database_bytes=int(size_bytes),
         beside_gzip=compare(ours, gzip),
         beside_zstd=compare(ours, packed),
+        beside_psql=beside_psql,
         costs=costs,
         server_version=str(version),
     )
 
 
-def _sides(
-    connector: Connector, loaded: Loaded, tools: Tools, zstd: str, place: Path
-) -> list[tuple[str, Path, Callable[[], int]]]:
-    env = connector.environment()
-    dump = [tools.path("pg_dump"), "-w"]
-    backups, gzip, packed = place / "backups", place / "gzip.dump", place / "plain.sql.zst"
-    settings = loaded.settings
+def _redclust(
+    connector: Connector, loaded: Loaded, tools: Tools, place: Path
+) -> tuple[list[str], dict[str, str]]:
+    """The command on this database and a home and place of its own, with its environment."""
+    settings = loaded.settings.backup
+    given = {
+        name: value
+        for name, value in connector.environment().items()
+        if name in ("PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
+    }
     own = {
         "REDCLUST_DATABASE__URL": connector.target.conninfo,
         "REDCLUST_DATABASE__BIN_DIR": str(tools.bin_dir),
-        "REDCLUST_BACKUP__TARGET": str(backups),
-        "REDCLUST_BACKUP__ZSTD_LEVEL": str(settings.backup.zstd_level),
-        "REDCLUST_BACKUP__JOBS": str(settings.backup.jobs),
+        "REDCLUST_BACKUP__TARGET": str(place / "backups"),
+        "REDCLUST_BACKUP__ZSTD_LEVEL": str(settings.zstd_level),
+        "REDCLUST_BACKUP__JOBS": str(settings.jobs),
         "REDCLUST_QUIET": "1",
     }
-    kept = {
-        name: value for name, value in env.items() if name in ("PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE")
-    }
-    command = [sys.executable, "-m", "redclust", "--home", str(place / "home"), "backup", "now", "--no-tidy"]
+    return [sys.executable, "-m", "redclust", "--home", str(place / "home")], {**given, **own}
+
+
+def _sides(
+    connector: Connector, loaded: Loaded, tools: Tools, zstd: str, place: Path
+) -> list[tuple[str, Path, Callable[[], int]]]:
+    """Each side's name, where it writes, and a run of it, which gives its peak memory."""
+    command, own = _redclust(connector, loaded, tools, place)
+    env = connector.environment()
+    dump = [tools.path("pg_dump"), "-w"]
+    gzip, packed = place / "gzip.dump", place / "plain.sql.zst"
+    pipelines = (
+        ("redclust backup now", place / "backups", [[*command, "backup", "now", "--no-tidy"]], own),
+        ("pg_dump -Fc", gzip, [[*dump, "-Fc", f"--file={gzip}"]], env),
+        ("pg_dump | zstd -3", packed, [dump, [zstd, "-q", "-3", "-f", "-o", str(packed)]], env),
+    )
     return [
-        ("redclust backup now", backups, lambda: pgtools.peak_memory_bytes([command], env={**kept, **own})),
-        (
-            "pg_dump -Fc",
-            gzip,
-            lambda: pgtools.peak_memory_bytes([[*dump, "-Fc", f"--file={gzip}"]], env=env),
-        ),
-        (
-            "pg_dump | zstd -3",
-            packed,
-            lambda: pgtools.peak_memory_bytes([dump, [zstd, "-q", "-3", "-f", "-o", str(packed)]], env=env),
-        ),
+        (name, path, partial(pgtools.peak_memory_bytes, pipeline, env=given))
+        for name, path, pipeline, given in pipelines
     ]
 
 
