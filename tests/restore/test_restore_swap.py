@@ -231,6 +231,31 @@ def test_what_was_deleted_meanwhile_stays_deleted(place: Place) -> None:
     assert place.ask("SELECT count(*) FROM users WHERE name IN ('user_7', 'user_9')") == 0
 
 
+def test_what_comes_back_may_lack_a_table_that_deletions_are_looked_for_in(place: Place) -> None:
+    place.backup()
+    with place.database.connect(autocommit=True) as connection:
+        connection.execute("DROP TABLE comments, crawl_pauses")
+    place.restore(swap=True)
+    with place.database.connect(autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO tombstones (kind, thing_id, name_hash, reason) "
+            "VALUES ('comment', 17, NULL, 'deleted'), ('post', 18, NULL, 'deleted'), "
+            "('user', NULL, sha256('user_9'), 'forgotten')"
+        )
+    report = place.undo()
+    assert place.ask("SELECT to_regclass('comments')") is None
+    assert report.left_undone == ()
+    assert report.erased["blank_posts"] == 1
+    assert place.ask("SELECT count(*) FROM users WHERE name = 'user_9'") == 0
+    assert place.ask("SELECT count(*) FROM posts WHERE title <> '[deleted]' AND author_id IS NULL") == 0
+    # Without the names nobody can say whose texts they are: that is told.
+    with place.database.connect(autocommit=True) as connection:
+        connection.execute("DROP TABLE users CASCADE")
+    place.undo()
+    undone = place.report("restore", "--undo", "--yes", check=3)
+    assert undone["left_undone"] == ["of accounts that are gone not all was erased: there is no table users"]
+
+
 def test_the_map_is_computed_when_it_is_asked_for(place: Place) -> None:
     place.backup()
     with place.database.connect(autocommit=True) as connection:

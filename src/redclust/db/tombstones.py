@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Literal
+
+from psycopg.errors import UndefinedTable
 
 from redclust.db.connect import Connection
 from redclust.sql import query
@@ -43,6 +47,26 @@ _GRAPH_STEPS = (
     "erase_links_of_versions",
     "erase_nodes_of_versions",
     "scrub_runs",
+)
+#: Every table that a step looks at.
+_TABLES = (
+    "tombstones",
+    "users",
+    "subreddits",
+    "posts",
+    "comments",
+    "imported_interactions",
+    "user_subreddit_activity",
+    "subreddit_relationships",
+    "graph_links",
+    "graph_nodes",
+    "graph_communities",
+    "graph_links_before",
+    "graph_nodes_before",
+    "graph_communities_before",
+    "crawl_jobs",
+    "quarantine",
+    "precalc_runs",
 )
 
 
@@ -100,7 +124,7 @@ def carry_over(source: Connection, target: Connection) -> int:
 
 
 def apply(connection: Connection) -> dict[str, int]:
-    """Erase again what is gone, wherever it stands: after a restore, an undo, a rollback; idempotent.
+    """Erase again what is gone, wherever it stands: after a rollback, an import; idempotent.
 
     Returns the rows changed by the name of the step, those that changed any. Linear in the tombstones of
     things; where an account that is gone has rows here, one pass over posts and comments. Each step is a
@@ -108,37 +132,67 @@ def apply(connection: Connection) -> dict[str, int]:
 
     Whoever wrote before the tombstones were committed must have ended: it may have looked an account up.
     """
-    done: dict[str, int] = {}
-    for kind in ("post", "comment"):
-        after: int | None = -1
-        while after is not None:
-            after = _blank_some(connection, kind, after, done)
-    row = connection.execute(query("tombstones", "has_accounts")).fetchone()
-    if row is not None and row[0]:
-        _erase_accounts(connection, done)
-    return {step: rows for step, rows in done.items() if rows}
+    return _Erasing(connection, whole=True).run()
 
 
-def _blank_some(connection: Connection, kind: Thing, after: int, done: dict[str, int]) -> int | None:
-    values: dict[str, object] = {"kind": kind, "after": after, "limit": _STEP}
-    with connection.transaction():
-        row = connection.execute(query("tombstones", "next_things"), values).fetchone()
-        last: int | None = row[0] if row else None
-        if last is not None:
-            step = f"blank_{kind}s"
-            values["last"] = last
-            done[step] = done.get(step, 0) + connection.execute(query("tombstones", step), values).rowcount
-    return last
+def apply_where_there(connection: Connection) -> tuple[dict[str, int], list[str]]:
+    """As :func:`apply`, in a database somebody may have dropped tables of; those that are missing.
+
+    What needs a missing table is left out: without ``users`` or ``tombstones`` nothing tells whose a row is.
+    """
+    rows = connection.execute(query("tombstones", "missing_tables"), {"tables": list(_TABLES)})
+    missing = [str(name) for (name,) in rows]
+    if "tombstones" in missing:
+        return {}, missing
+    return _Erasing(connection, whole=not missing).run(), missing
 
 
-def _erase_accounts(connection: Connection, done: dict[str, int]) -> None:
-    with connection.transaction():
-        found = [
-            connection.execute(query("tombstones", f"stage_{what}")).rowcount
-            for what in ("accounts", "profiles", "nodes")
-        ]
-        steps = _ACCOUNT_STEPS if any(found[:2]) else _GRAPH_STEPS
-        for step in steps:
-            done[step] = connection.execute(query("tombstones", step)).rowcount
-        for what in ("accounts", "profiles", "nodes"):
-            connection.execute(query("tombstones", f"drop_{what}"))
+@dataclass(frozen=True, slots=True)
+class _Erasing:
+    """One pass of all steps; unless ``whole`` those that meet a missing table are left out."""
+
+    connection: Connection
+    whole: bool
+    done: dict[str, int] = field(default_factory=dict[str, int])
+
+    def run(self) -> dict[str, int]:
+        for kind in ("post", "comment"):
+            after: int | None = -1
+            while after is not None:
+                after = self._blank_some(kind, after)
+        row = self.connection.execute(query("tombstones", "has_accounts")).fetchone()
+        if row is not None and row[0]:
+            self._erase_accounts()
+        return {step: rows for step, rows in self.done.items() if rows}
+
+    def _blank_some(self, kind: Thing, after: int) -> int | None:
+        values: dict[str, object] = {"kind": kind, "after": after, "limit": _STEP}
+        with self.connection.transaction():
+            row = self.connection.execute(query("tombstones", "next_things"), values).fetchone()
+            last: int | None = row[0] if row else None
+            if last is not None:
+                self._step(f"blank_{kind}s", {**values, "last": last})
+        return last
+
+    def _erase_accounts(self) -> None:
+        staged = ("accounts", "profiles", "nodes")
+        with self.connection.transaction():
+            found = {what: self._execute(f"stage_{what}") for what in staged}
+            steps = _ACCOUNT_STEPS if found["accounts"] or found["profiles"] else _GRAPH_STEPS
+            for step in steps:
+                self._step(step)
+            for what in staged:
+                self._execute(f"drop_{what}")
+
+    def _step(self, step: str, values: Mapping[str, object] | None = None) -> None:
+        self.done[step] = self.done.get(step, 0) + self._execute(step, values)
+
+    def _execute(self, step: str, values: Mapping[str, object] | None = None) -> int:
+        """Rows changed; a step left out makes those that build on it be left out too."""
+        try:
+            with nullcontext() if self.whole else self.connection.transaction():
+                return self.connection.execute(query("tombstones", step), values).rowcount
+        except UndefinedTable:
+            if self.whole:
+                raise
+            return 0

@@ -25,6 +25,8 @@ def show(report: Report, out: Console) -> None:
             out.print(f"{report.database} is again what it was until {_at(report.kept_at)}")
             out.print(f"What was live is kept as {report.kept}")
             _changes(report.migrated, report.erased, report.ended_sessions, out)
+            for line in report.left_undone:
+                out.print(line)
         case DropReport():
             _kept(report, out)
         case _:

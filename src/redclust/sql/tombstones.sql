@@ -223,6 +223,11 @@ CREATE TEMPORARY TABLE carried (kind text, thing_id bigint, name_hash bytea, rea
 -- Another database's tombstones.
 COPY carried FROM STDIN (FORMAT binary)
 
+-- name: missing_tables
+-- Which of these tables are not here.
+SELECT name FROM unnest(%(tables)s::text[]) WITH ORDINALITY AS t (name, place)
+WHERE to_regclass(quote_ident(name)) IS NULL ORDER BY place
+
 -- name: add_carried_things
 -- Posts and comments that are gone there are gone here.
 INSERT INTO tombstones (kind, thing_id, reason, deleted_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -18,13 +18,20 @@ from redclust.ops.restore import live as looks
 from redclust.ops.restore import quiet
 from redclust.sql import query
 
+#: By these what belongs to an account is found.
+_TELLING = ("users", "subreddits", "crawl_jobs", "graph_nodes", "graph_nodes_before")
+
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """Migrations applied, and the rows changed because they hold what was deleted meanwhile, by step."""
+    """Migrations applied, and the rows changed because they hold what was deleted meanwhile, by step.
+
+    ``left_undone``: what could not be erased, since tables are missing.
+    """
 
     migrated: int
     erased: Mapping[str, int]
+    left_undone: tuple[str, ...] = ()
 
 
 def refresh(copy: Connector, live: Connector | None) -> Refreshed:
@@ -37,14 +44,26 @@ def refresh(copy: Connector, live: Connector | None) -> Refreshed:
         state = schema.inspect(connection).state
     migrated = len(schema.migrate(copy)) if state in (State.BEHIND, State.EMPTY) else 0
     erased: Mapping[str, int] = {}
+    missing: list[str] = []
     with copy.connect(bulk=True, autocommit=True) as connection:
         if state not in (State.FOREIGN, State.AHEAD):
-            if live is not None:
+            if live is not None and looks.has(connection, "tombstones"):
                 _carry_over(live, connection)
-            erased = tombstones.apply(connection)
-            quiet.lift(connection)
+            erased, missing = tombstones.apply_where_there(connection)
+            if looks.has_queue(connection):
+                quiet.lift(connection)
         connection.execute(query("db", "analyze_all"))
-    return Refreshed(migrated, erased)
+    return Refreshed(migrated, erased, _left_undone(missing))
+
+
+def _left_undone(missing: Sequence[str]) -> tuple[str, ...]:
+    """A missing table holds nothing that was deleted; but some tell whose the rows of others are."""
+    if "tombstones" in missing:
+        return ("what was deleted meanwhile was not erased: there is no table tombstones",)
+    needed = [name for name in missing if name in _TELLING]
+    if not needed:
+        return ()
+    return (f"of accounts that are gone not all was erased: there is no table {', '.join(needed)}",)
 
 
 def require_ours(copy: Connector, where: str) -> None:

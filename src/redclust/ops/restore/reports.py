@@ -79,7 +79,8 @@ class RestoreReport(Report):
     """What was restored and where it is now. ``compared`` tells that every table's rows were the manifest's.
 
     ``kept`` is what was live before, under its new name. ``erased`` are rows changed since they hold what was
-    deleted meanwhile, by step. ``left_undone`` could not be done with this role's rights: then it is not ok.
+    deleted meanwhile, by step. ``left_undone`` could not be done, for want of rights or of a table: then it
+    is not ok.
     """
 
     verb: ClassVar[str] = "restore"
@@ -106,7 +107,10 @@ class RestoreReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class UndoReport(Report):
-    """``database`` is again what it was until ``kept_at``; what was live meanwhile is kept as ``kept``."""
+    """``database`` is again what it was until ``kept_at``; what was live meanwhile is kept as ``kept``.
+
+    ``left_undone``: see :class:`RestoreReport`.
+    """
 
     verb: ClassVar[str] = "restore.undo"
     database: str
@@ -115,6 +119,11 @@ class UndoReport(Report):
     migrated: int
     erased: Mapping[str, int]
     ended_sessions: tuple[str, ...]
+    left_undone: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.left_undone
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class _Run:
             safety_backup=safety,
             ended_sessions=tuple(map(str, ended)),
             seconds=self._rounded(),
-            left_undone=left,
+            left_undone=(*left, *refreshed.left_undone),
             notes=built.notes,
         )
 

@@ -62,6 +62,7 @@ def undo(live: Connector, progress: Progress, *, terminate: bool, lock_wait_s: f
         refreshed.migrated,
         refreshed.erased,
         tuple(map(str, ended)),
+        refreshed.left_undone,
     )
 
 
