@@ -140,6 +140,10 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
         "GRAPH_LINK_BATCH_SIZE": "5000",
         "GRAPH_PROGRESS_INTERVAL": "50000",
         "PRECALC_CLEAR_ON_START": "true",
+        "DETAILED_GRAPH": "true",
+        "POSTS_PER_SUB_IN_GRAPH": "5",
+        "COMMENTS_PER_POST_IN_GRAPH": "25",
+        "MAX_AUTHOR_CONTENT_LINKS": "1",
         "RESET_CRAWLING_AFTER_MIN": "20",
         "BACKUP_INTERVAL": "12h",
         "REDDIT_CLIENT_ID": "an-id",
@@ -155,6 +159,9 @@ def test_the_runbook_s_names_set_what_they_say(monkeypatch: pytest.MonkeyPatch) 
     assert settings.database.statement_timeout_ms == 120_000
     assert (settings.precalc.node_batch_size, settings.precalc.link_batch_size) == (2000, 5000)
     assert (settings.precalc.progress_interval, settings.precalc.clear_on_start) == (50_000, True)
+    content = settings.precalc
+    assert (content.detailed, content.posts_per_subreddit, content.comments_per_post) == (True, 5, 25)
+    assert content.max_author_content_links == 1
     assert settings.queue.stuck_after_min == 20
     assert settings.backup.interval == "12h"
 

@@ -28,6 +28,14 @@ def command(
             show_default=False,
         ),
     ] = None,
+    detailed: Annotated[
+        bool | None,
+        typer.Option(
+            "--detailed/--no-detailed",
+            help="Posts and comments are nodes too (DETAILED_GRAPH).",
+            show_default="off",
+        ),
+    ] = None,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
     """Compute who is active where, which subreddits share users, communities and a map, and swap them in.
@@ -47,6 +55,7 @@ def command(
             runtime.progress,
             clear=clear,
             min_shared_users=min_shared_users,
+            detailed=detailed,
         )
     runtime.finish(report, fmt)
 

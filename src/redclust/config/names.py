@@ -17,6 +17,10 @@ RUNBOOK_NAMES: Mapping[str, tuple[str, str]] = {
     "GRAPH_LINK_BATCH_SIZE": ("precalc", "link_batch_size"),
     "GRAPH_PROGRESS_INTERVAL": ("precalc", "progress_interval"),
     "PRECALC_CLEAR_ON_START": ("precalc", "clear_on_start"),
+    "DETAILED_GRAPH": ("precalc", "detailed"),
+    "POSTS_PER_SUB_IN_GRAPH": ("precalc", "posts_per_subreddit"),
+    "COMMENTS_PER_POST_IN_GRAPH": ("precalc", "comments_per_post"),
+    "MAX_AUTHOR_CONTENT_LINKS": ("precalc", "max_author_content_links"),
     "RESET_CRAWLING_AFTER_MIN": ("queue", "stuck_after_min"),
     "BACKUP_INTERVAL": ("backup", "interval"),
     "REDDIT_CLIENT_ID": ("reddit", "client_id"),
@@ -28,14 +32,5 @@ UNREAD_NAMES: Mapping[str, str] = {
     **dict.fromkeys(
         ("ADMIN_API_TOKEN", "RATE_LIMIT_GLOBAL", "RATE_LIMIT_PER_IP", "DISABLE_API_GRAPH_JOB"),
         "accepted and not read: redclust has no web API",
-    ),
-    **dict.fromkeys(
-        (
-            "DETAILED_GRAPH",
-            "POSTS_PER_SUB_IN_GRAPH",
-            "COMMENTS_PER_POST_IN_GRAPH",
-            "MAX_AUTHOR_CONTENT_LINKS",
-        ),
-        "accepted and not read: this version's map holds subreddits and users, not posts and comments",
     ),
 }

@@ -92,6 +92,26 @@ class PrecalcSettings(_Section):
     progress_interval: Annotated[int, Field(ge=1)] = Field(
         default=100_000, description="Rows between progress updates (GRAPH_PROGRESS_INTERVAL)."
     )
+    detailed: bool = Field(
+        default=False, description="Posts and comments are nodes of the graph too (DETAILED_GRAPH)."
+    )
+    posts_per_subreddit: Annotated[int, Field(ge=0)] = Field(
+        default=10,
+        description="Of each subreddit the posts of highest score, so many (POSTS_PER_SUB_IN_GRAPH).",
+    )
+    comments_per_post: Annotated[int, Field(ge=0)] = Field(
+        default=50,
+        description="Of each such post the comments of highest score (COMMENTS_PER_POST_IN_GRAPH).",
+    )
+    max_author_content_links: Annotated[int, Field(ge=0)] = Field(
+        default=3,
+        description="Links between what one author wrote in several subreddits, at most so many an author "
+        "(MAX_AUTHOR_CONTENT_LINKS).",
+    )
+    heights: bool = Field(
+        default=False,
+        description="Nodes have a height too (pos_z), for viewers in 3-D: ln(1 + users) of a subreddit.",
+    )
     versions_kept: Annotated[int, Field(ge=1)] = Field(
         default=10, description="Versions of the graph that can be compared and put back."
     )

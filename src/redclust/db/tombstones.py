@@ -171,7 +171,8 @@ class _Erasing:
             row = self.connection.execute(query("tombstones", "next_things"), values).fetchone()
             last: int | None = row[0] if row else None
             if last is not None:
-                self._step(f"blank_{kind}s", {**values, "last": last})
+                for step in (f"blank_{kind}s", "erase_authorship", "erase_authorship_of_versions"):
+                    self._step(step, {**values, "last": last})
         return last
 
     def _erase_accounts(self) -> None:

@@ -26,6 +26,11 @@ def _precalc(report: PrecalcReport, out: Console) -> None:
         return
     out.print(f"Generated {figures.subreddit_nodes} subreddit nodes")
     out.print(f"Generated {figures.user_nodes} user nodes")
+    if figures.detail.posts:
+        unseen = figures.detail.unseen_posts
+        known = f" ({unseen} of them known only from their comments)" if unseen else ""
+        out.print(f"Generated {figures.detail.posts} post nodes{known}")
+        out.print(f"Generated {figures.detail.comments} comment nodes")
     out.print(f"Created {figures.links} links")
     kept = ", as before: nothing to cluster has changed" if figures.kept_communities else ""
     out.print(f"Found {figures.communities} communities (modularity {figures.modularity:.3f}{kept})")

@@ -110,16 +110,20 @@ FROM ({rows}) AS t JOIN posts AS p ON p.id = t.post_id
 WHERE t.subreddit_id <> p.subreddit_id
 
 -- name: graph_node_source_missing
--- Nodes of subreddits and users that are not there.
+-- Nodes of subreddits, users, posts and comments that are not there.
 SELECT t.ctid AS place, t.id AS key, NULL::tid AS other
 FROM (
     SELECT n.ctid, n.id, n.type,
-           CASE WHEN n.id ~ '^(subreddit|user)_[0-9]{{1,10}}$' THEN split_part(n.id, '_', 2)::bigint END AS number
+           CASE WHEN n.id ~ '^(subreddit|user)_[0-9]{{1,10}}$' THEN split_part(n.id, '_', 2)::bigint
+                WHEN n.id ~ '^(post|comment)_[0-9a-z]{{1,12}}$' THEN reddit_number(split_part(n.id, '_', 2))
+           END AS number
     FROM ({rows}) AS n
 ) AS t
 LEFT JOIN subreddits AS s ON s.id = t.number AND t.type = 'subreddit' AND t.id = 'subreddit_' || s.id
 LEFT JOIN users AS u ON u.id = t.number AND t.type = 'user' AND t.id = 'user_' || u.id
-WHERE s.id IS NULL AND u.id IS NULL
+LEFT JOIN posts AS p ON p.id = t.number AND t.type = 'post' AND t.id = 'post_' || reddit_id(p.id)
+LEFT JOIN comments AS c ON c.id = t.number AND t.type = 'comment' AND t.id = 'comment_' || reddit_id(c.id)
+WHERE s.id IS NULL AND u.id IS NULL AND p.id IS NULL AND c.id IS NULL
 
 -- name: foreign_key_broken
 -- Rows that name, by a foreign key, a row that is not there: a key that is marked valid is not always.

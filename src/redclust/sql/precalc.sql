@@ -147,6 +147,124 @@ COPY new_community_links FROM STDIN (FORMAT binary)
 -- The planner must know how large the new graph is.
 ANALYZE new_activity, new_communities, new_community_links, placed_subreddits, placed_users, staged_pairs
 
+-- name: stage_silent_users
+-- Whose posts and comments are left out: bots, marked or by the number of their subreddits.
+CREATE TEMPORARY TABLE silent_users AS
+SELECT id FROM snapshot_users WHERE %(detailed)s::boolean AND bot_reason IS NOT NULL
+UNION
+SELECT a.user_id FROM new_activity AS a JOIN snapshot_subreddits AS s ON s.id = a.subreddit_id
+WHERE %(detailed)s::boolean
+GROUP BY a.user_id HAVING count(*) > %(cap)s::bigint
+
+-- name: stage_chosen_posts
+-- The posts of each subreddit that come first: those seen themselves before those that only a comment names, then
+-- by score, and of equals the newer one.
+CREATE TEMPORARY TABLE chosen_posts AS
+SELECT 'post_' || reddit_id(id) AS node, id, subreddit_id, author_id, COALESCE(score, 0) AS score, placeholder
+FROM (
+    SELECT p.id, p.subreddit_id, p.author_id, p.score, p.placeholder,
+           row_number() OVER (PARTITION BY p.subreddit_id
+                              ORDER BY p.placeholder, p.score DESC NULLS LAST, p.id DESC) AS place
+    FROM posts AS p
+    WHERE %(detailed)s::boolean
+      AND (p.author_id IS NULL OR p.author_id NOT IN (SELECT id FROM silent_users))
+) AS ranked
+WHERE place <= %(posts)s::bigint
+
+-- name: stage_chosen_comments
+-- The comments of each of these posts that come first: by score, and of equals the older one.
+CREATE TEMPORARY TABLE chosen_comments AS
+SELECT 'comment_' || reddit_id(id) AS node, id, parent_id, post_id, author_id, COALESCE(score, 0) AS score
+FROM (
+    SELECT c.id, c.parent_id, c.post_id, c.author_id, c.score,
+           row_number() OVER (PARTITION BY c.post_id ORDER BY c.score DESC NULLS LAST, c.id) AS place
+    FROM comments AS c JOIN chosen_posts AS p ON p.id = c.post_id
+    WHERE %(detailed)s::boolean
+      AND (c.author_id IS NULL OR c.author_id NOT IN (SELECT id FROM silent_users))
+) AS ranked
+WHERE place <= %(comments)s::bigint
+
+-- name: analyze_chosen
+-- The planner must know how many were chosen.
+ANALYZE chosen_posts, chosen_comments
+
+-- name: stage_things
+-- The chosen posts and comments of subreddits that are on the map, each beside its subreddit or its post: turned by
+-- the golden angle from one id to the next, which spreads them, and always to the same place. The name is where
+-- Reddit has it: a title would have to be erased wherever a version keeps it.
+CREATE TEMPORARY TABLE staged_things AS
+WITH posted AS (
+    SELECT p.node, p.id, p.author_id, p.score, p.placeholder, s.id AS subreddit_id,
+           s.community_id, s.country_id, s.town_id,
+           s.pos_x + 0.6 * sqrt((p.id * 40503 & 65535) / 65536.0::float8)
+                     * cos((p.id & 65535) * 2.399963229728653::float8) AS x,
+           s.pos_y + 0.6 * sqrt((p.id * 40503 & 65535) / 65536.0::float8)
+                     * sin((p.id & 65535) * 2.399963229728653::float8) AS y
+    FROM chosen_posts AS p JOIN placed_subreddits AS s ON s.id = p.subreddit_id
+)
+SELECT node AS id, 'comments/' || reddit_id(p.id) AS name, score, 'post' AS type, author_id, subreddit_id,
+       NULL::text AS answers, placeholder, round(x::numeric, 6)::float8 AS pos_x, round(y::numeric, 6)::float8 AS pos_y,
+       NULLIF(community_id, -1) AS community_id, NULLIF(country_id, -1) AS country_id, NULLIF(town_id, -1) AS town_id
+FROM posted AS p
+UNION ALL
+SELECT c.node, 'comments/' || reddit_id(p.id) || '/_/' || reddit_id(c.id), c.score, 'comment', c.author_id,
+       p.subreddit_id, COALESCE(answered.node, p.node), false,
+       round((p.x + 0.15 * sqrt((c.id * 40503 & 65535) / 65536.0::float8)
+                    * cos((c.id & 65535) * 2.399963229728653::float8))::numeric, 6)::float8,
+       round((p.y + 0.15 * sqrt((c.id * 40503 & 65535) / 65536.0::float8)
+                    * sin((c.id & 65535) * 2.399963229728653::float8))::numeric, 6)::float8,
+       NULLIF(p.community_id, -1), NULLIF(p.country_id, -1), NULLIF(p.town_id, -1)
+FROM chosen_comments AS c
+JOIN posted AS p ON p.id = c.post_id
+LEFT JOIN chosen_comments AS answered
+       ON answered.id = c.parent_id AND answered.post_id = c.post_id AND answered.id <> c.id
+
+-- name: stage_thing_links
+-- A post hangs on its subreddit, a comment on what it answers, or on the post where that was not chosen; both on
+-- their author, where that is on the map. Of what one author wrote, the best of each subreddit are linked, each with
+-- the next one by score, so many of them that there are at most author_links.
+CREATE TEMPORARY TABLE staged_thing_links AS
+SELECT t.id AS source, 'subreddit_' || t.subreddit_id AS target, 'post-subreddit' AS type
+FROM staged_things AS t WHERE t.type = 'post'
+UNION ALL
+SELECT t.id, t.answers, 'comment-post' FROM staged_things AS t WHERE t.answers LIKE 'post%%'
+UNION ALL
+SELECT DISTINCT LEAST(t.id COLLATE "C", t.answers COLLATE "C") COLLATE "default",
+       GREATEST(t.id COLLATE "C", t.answers COLLATE "C") COLLATE "default", 'comment-comment'
+FROM staged_things AS t WHERE t.answers LIKE 'comment%%'
+UNION ALL
+SELECT t.id, 'user_' || t.author_id, 'user-' || t.type
+FROM staged_things AS t JOIN placed_users AS u ON u.id = t.author_id
+UNION ALL
+SELECT LEAST(id COLLATE "C", next_id COLLATE "C") COLLATE "default",
+       GREATEST(id COLLATE "C", next_id COLLATE "C") COLLATE "default", 'same-author'
+FROM (
+    SELECT best.id, lead(best.id) OVER in_order AS next_id, row_number() OVER in_order AS place
+    FROM (
+        SELECT DISTINCT ON (t.author_id, t.subreddit_id) t.author_id, t.id, t.score
+        FROM staged_things AS t JOIN placed_users AS u ON u.id = t.author_id
+        ORDER BY t.author_id, t.subreddit_id, t.score DESC, t.id COLLATE "C"
+    ) AS best
+    WINDOW in_order AS (PARTITION BY best.author_id ORDER BY best.score DESC, best.id COLLATE "C")
+) AS chain
+WHERE next_id IS NOT NULL AND place <= %(author_links)s::bigint
+
+-- name: analyze_things
+-- The planner must know how large they are.
+ANALYZE staged_things, staged_thing_links
+
+-- name: count_things
+-- How many posts, how many of them known only from their comments, and comments; and the links of each type.
+SELECT (SELECT count(*) FROM staged_things WHERE type = 'post'),
+       (SELECT count(*) FROM staged_things WHERE placeholder),
+       (SELECT count(*) FROM staged_things WHERE type = 'comment'),
+       (SELECT COALESCE(jsonb_object_agg(type, n), '{}')
+        FROM (SELECT type, count(*) AS n FROM staged_thing_links GROUP BY type) AS counted)
+
+-- name: stage_ground
+-- The height of whatever has none of its own; nothing where heights are not asked for.
+CREATE TEMPORARY TABLE staged_ground AS SELECT 0::double precision AS z WHERE %(heights)s::boolean
+
 -- name: lock_for_swap
 -- Nobody else writes the graph until this transaction ends; readers go on reading.
 LOCK TABLE user_subreddit_activity, subreddit_relationships, graph_communities, graph_community_links, graph_nodes,
@@ -209,21 +327,27 @@ FULL JOIN new_community_links AS new ON new.source_id = old.source_id AND new.ta
 WHERE (new.links, new.weight) IS DISTINCT FROM (old.links, old.weight)
 
 -- name: stage_nodes_changes
--- How nodes differ from what is shown; community -1 is none.
+-- How nodes differ from what is shown; community -1 is none. Where heights are asked for, subreddits rise with the
+-- logarithm of their users above all others.
 CREATE TEMPORARY TABLE nodes_changes ON COMMIT DROP AS
 SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
 FROM graph_nodes AS old
 FULL JOIN (
-    SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type,
-           p.pos_x, p.pos_y, NULLIF(p.community_id, -1) AS community_id,
-           NULLIF(p.country_id, -1) AS country_id, NULLIF(p.town_id, -1) AS town_id
+    SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type, p.pos_x, p.pos_y,
+           (SELECT z FROM staged_ground) + round(ln(1 + p.val::numeric), 6)::double precision AS pos_z,
+           NULLIF(p.community_id, -1) AS community_id, NULLIF(p.country_id, -1) AS country_id,
+           NULLIF(p.town_id, -1) AS town_id
     FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
     UNION ALL
-    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y,
+    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, (SELECT z FROM staged_ground),
            NULLIF(p.community_id, -1), NULLIF(p.country_id, -1), NULLIF(p.town_id, -1)
     FROM placed_users AS p JOIN snapshot_users AS u USING (id)
+    UNION ALL
+    SELECT id, name, score::numeric, type, pos_x, pos_y, (SELECT z FROM staged_ground), community_id, country_id,
+           town_id
+    FROM staged_things
 ) AS new ON new.id = old.id
-WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, NULL,
+WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, new.pos_z,
        new.community_id, new.country_id, new.town_id)
       IS DISTINCT FROM
       (old.id, old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z,
@@ -247,6 +371,8 @@ FULL JOIN (
     FROM new_activity AS a
     JOIN placed_users AS u ON u.id = a.user_id
     JOIN placed_subreddits AS s ON s.id = a.subreddit_id
+    UNION ALL
+    SELECT source, target, type, 1, NULL FROM staged_thing_links
 ) AS new ON new.source = old.source AND new.target = old.target
 WHERE (new.source, new.type, new.val, new.weight) IS DISTINCT FROM (old.source, old.type, old.val, old.weight)
 
@@ -341,15 +467,16 @@ ORDER BY source_id, target_id
 -- name: update_nodes
 -- Nodes that are others now.
 UPDATE graph_nodes AS old
-SET name = new.name, val = new.val, type = new.type, pos_x = new.pos_x, pos_y = new.pos_y, pos_z = NULL,
+SET name = new.name, val = new.val, type = new.type, pos_x = new.pos_x, pos_y = new.pos_y, pos_z = new.pos_z,
     community_id = new.community_id, country_id = new.country_id, town_id = new.town_id
 FROM nodes_changes AS new
 WHERE old.ctid = new.place AND NOT new.gone
 
 -- name: insert_nodes
 -- Nodes that are new.
-INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, community_id, country_id, town_id)
-SELECT id, name, val, type, pos_x, pos_y, community_id, country_id, town_id FROM nodes_changes WHERE place IS NULL
+INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id)
+SELECT id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id FROM nodes_changes
+WHERE place IS NULL
 ORDER BY id COLLATE "C"
 
 -- name: update_links

@@ -52,6 +52,27 @@ FROM tombstones AS t
 WHERE t.kind = 'comment' AND t.thing_id > %(after)s AND t.thing_id <= %(last)s AND c.id = t.thing_id
   AND (c.author_id IS NOT NULL OR c.body <> '[deleted]')
 
+-- name: erase_authorship
+-- The map does not tell who wrote what is gone, nor that somebody wrote it and something else.
+WITH gone AS (
+    SELECT kind || '_' || reddit_id(thing_id) AS id FROM tombstones
+    WHERE kind = %(kind)s::text AND thing_id > %(after)s AND thing_id <= %(last)s
+)
+DELETE FROM graph_links
+WHERE type IN ('user-post', 'user-comment', 'same-author')
+  AND (source IN (SELECT id FROM gone) OR target IN (SELECT id FROM gone))
+  AND EXISTS (SELECT FROM graph_nodes WHERE type = 'post')
+
+-- name: erase_authorship_of_versions
+-- As erase_authorship, in versions that are kept.
+WITH gone AS (
+    SELECT kind || '_' || reddit_id(thing_id) AS id FROM tombstones
+    WHERE kind = %(kind)s::text AND thing_id > %(after)s AND thing_id <= %(last)s
+)
+DELETE FROM graph_links_before
+WHERE (type IS NULL OR type IN ('user-post', 'user-comment', 'same-author'))
+  AND (source IN (SELECT id FROM gone) OR target IN (SELECT id FROM gone))
+
 -- name: blank_these_posts
 -- As blank_posts, of these.
 UPDATE posts SET author_id = NULL, title = '[deleted]', selftext = NULL, url = NULL, flair = NULL

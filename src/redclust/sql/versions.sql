@@ -79,16 +79,16 @@ FROM (
            CASE WHEN type = 'user' AND NOT EXISTS (SELECT FROM users AS u WHERE 'user_' || u.id = k.id) THEN NULL
                 WHEN type = 'subreddit' AND NOT EXISTS (SELECT FROM subreddits AS s WHERE 'subreddit_' || s.id = k.id)
                 THEN NULL ELSE type END AS type,
-           pos_x, pos_y, community_id, country_id, town_id
+           pos_x, pos_y, pos_z, community_id, country_id, town_id
     FROM graph_nodes_before AS k
     WHERE version > (SELECT id FROM pg_temp.put_back)
     ORDER BY id, version
 ) AS new
 LEFT JOIN graph_nodes AS old USING (id)
 WHERE (new.type IS NOT NULL OR old.id IS NOT NULL)
-  AND (new.name, new.val, new.type, new.pos_x, new.pos_y, new.community_id, new.country_id, new.town_id)
+  AND (new.name, new.val, new.type, new.pos_x, new.pos_y, new.pos_z, new.community_id, new.country_id, new.town_id)
       IS DISTINCT FROM
-      (old.name, old.val, old.type, old.pos_x, old.pos_y, old.community_id, old.country_id, old.town_id)
+      (old.name, old.val, old.type, old.pos_x, old.pos_y, old.pos_z, old.community_id, old.country_id, old.town_id)
 
 -- name: stage_links_of_version
 -- How the links of a version differ from those that are shown; one whose end is no more stays gone. Comes after the

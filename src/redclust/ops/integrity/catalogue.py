@@ -171,10 +171,10 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "graph_node_source_missing",
         Type.GRAPH_NODES,
-        "graph nodes whose subreddit or user is not there",
+        "graph nodes whose subreddit, user, post or comment is not there",
         f"{_clean(Type.GRAPH_NODES)}, or {_PRECALC}",
         Rows("graph_nodes", "graph_node_source_missing"),
-        ("graph_nodes", "subreddits", "users"),
+        ("graph_nodes", "subreddits", "users", "posts", "comments"),
     ),
     _reference("graph_link_source_missing", Type.GRAPH_LINKS, "graph_links", "source", "graph_nodes", _LINK),
     _reference("graph_link_target_missing", Type.GRAPH_LINKS, "graph_links", "target", "graph_nodes", _LINK),

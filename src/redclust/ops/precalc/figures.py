@@ -19,6 +19,23 @@ class Bots:
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """What a detailed graph holds beside subreddits and users, and the links of these, by their types.
+
+    ``unseen_posts`` of the ``posts`` are known from their comments alone.
+    """
+
+    posts: int = 0
+    unseen_posts: int = 0
+    comments: int = 0
+    links_by_type: dict[str, int] = field(default_factory=dict[str, int])
+
+    @property
+    def links(self) -> int:
+        return sum(self.links_by_type.values())
+
+
+@dataclass(frozen=True, slots=True)
 class TableChange:
     """What the swap did to one table; ``rows`` is how many it has now."""
 
@@ -79,6 +96,7 @@ class Figures:
     modularity_by_level: tuple[float, ...] = ()
     kept_communities: bool = False
     bots: Bots = field(default_factory=Bots)
+    detail: Detail = field(default_factory=Detail)
     changes: tuple[TableChange, ...] = ()
     swap_exclusive: bool = False
     swap_waited_ms: int = 0

@@ -15,7 +15,7 @@ from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import atlas, history, previous, regions, snapshot, staging, versions
+from redclust.ops.precalc import atlas, detailed, history, previous, regions, snapshot, staging, versions
 from redclust.ops.precalc.atlas import Pairs, Places
 from redclust.ops.precalc.figures import Bots, Figures, TableChange
 from redclust.ops.precalc.snapshot import People
@@ -56,6 +56,7 @@ def run(
     *,
     clear: bool = False,
     min_shared_users: int | None = None,
+    detailed: bool | None = None,
 ) -> PrecalcReport:
     """Compute the map of one moment's data and exchange it for the one that is shown, whole or not at all.
 
@@ -71,6 +72,8 @@ def run(
     clear = clear or settings.clear_on_start
     if min_shared_users is not None:
         settings = settings.model_copy(update={"min_shared_users": min_shared_users})
+    if detailed is not None:
+        settings = settings.model_copy(update={"detailed": detailed})
     with (
         locks.hold(database.connector, LockName.PRECALC) as watch,
         database.connect(bulk=True, autocommit=True) as connection,
@@ -104,7 +107,12 @@ class _Run:
     def through(self) -> tuple[datetime, Figures]:
         cap = self.settings.max_subreddits_per_user
         with self.steps.rows("reading_s", "reading activity") as task:
-            taken = snapshot.read(self.connection, block_rows=_READ_BLOCK_ROWS, task=task)
+            taken = snapshot.read(
+                self.connection,
+                block_rows=_READ_BLOCK_ROWS,
+                beside=lambda connection: detailed.choose(connection, self.settings),
+                task=task,
+            )
             people = snapshot.leave_out_bots(taken, cap)
             most_active = snapshot.names_of(self.connection, people.left_out_ids[:_NAMED_BOTS])
         at = taken.at
@@ -153,10 +161,12 @@ class _Run:
                 link_block_rows=self.settings.link_batch_size,
                 task=task,
             )
+            things = detailed.stage(self.connection, self.settings)
         modularity = regions.modularity(pairs, places)
         figures = replace(
             figures,
-            links=len(pairs.source) + figures.memberships,
+            links=len(pairs.source) + figures.memberships + things.links,
+            detail=things,
             relationships=2 * len(pairs.source),
             communities=len(communities[0].ids),
             communities_by_level=tuple(len(table.ids) for table in communities),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,8 +71,10 @@ class People:
     marked: int
 
 
-def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
-    """Count the activity of one moment, and fetch it.
+def read(
+    connection: Connection, *, block_rows: int, beside: Callable[[Connection], None], task: Task
+) -> Snapshot:
+    """Count the activity of one moment, and fetch it; ``beside`` sees the same moment.
 
     Linear but for sorting. The server packs about ``block_rows`` rows at a time; this process holds all
     of them, 16 bytes each, three times that while they are sorted.
@@ -82,6 +85,7 @@ def read(connection: Connection, *, block_rows: int, task: Task) -> Snapshot:
         connection.execute(query("precalc", "group_by_sorting"))
         for name in ("stage_moment", "stage_activity", "stage_users", "stage_subreddits", "stage_titles"):
             connection.execute(query("precalc", name))
+        beside(connection)
     connection.isolation_level = None
     user_rows = np.frombuffer(_packed(connection, "user_ids"), _PACKED_USER)
     user_ids = user_rows["id"].astype(np.int32)
