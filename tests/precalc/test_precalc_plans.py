@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from precalc_worlds import planted
 
+from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
-from redclust.ops.precalc import swap
+from redclust.ops.precalc import detailed, swap
 from redclust.sql import query
 
 
@@ -39,6 +40,8 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             "analyze_staged",
         ):
             connection.execute(query("precalc", name))
+        detailed.choose(connection, PrecalcSettings())
+        detailed.stage(connection, PrecalcSettings())
         for name in swap.TABLES:
             found = plan(connection, query("precalc", f"stage_{name}_changes"))
             assert "Full Join" in found
