@@ -5,19 +5,24 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Proxy:
-    """Passes bytes on; ``cuts`` times (None: always) it cuts a connection that sends a lot to ``victim``."""
+    """Passes bytes on; ``cuts`` times (None: always) it cuts a connection that sends a lot to ``victim``.
+
+    With ``reads`` one that gets a lot of it; ``instead`` is done in place of the cut.
+    """
 
     upstream: tuple[str, int]
     victim: bytes | None = None
     cuts: int | None = None
     made: int = 0
+    reads: bool = False
+    instead: Callable[[], object] | None = None
     _listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
 
     after_bytes = 200_000
@@ -25,6 +30,9 @@ class Proxy:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def reset(self) -> None:
+        self.victim, self.cuts, self.made, self.reads, self.instead = None, None, 0, False, None
 
     def serve(self) -> None:
         while True:
@@ -44,10 +52,13 @@ class Proxy:
                         return
                     if one is client:
                         doomed = doomed or (self.victim is not None and self.victim in block)
+                    if (one is server) == self.reads:
                         sent += len(block)
-                        if doomed and sent > self.after_bytes and self.made != self.cuts:
-                            self.made += 1
+                    if doomed and sent > self.after_bytes and self.made != self.cuts:
+                        self.made += 1
+                        if self.instead is None:
                             return
+                        self.instead()
                     (server if one is client else client).sendall(block)
 
     def close(self) -> None:

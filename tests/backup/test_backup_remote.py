@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,17 +15,20 @@ from typing import Any
 
 import pytest
 from backup_place import Backups, loaded_for
+from psycopg import sql
 from s3_server import Proxy, s3_server
 
-from harness import Redclust, wait_until
+from harness import Redclust, maintenance, wait_until
 from redclust import config
 from redclust.config import Loaded
+from redclust.db.databases import name_of
 from redclust.db.session import Database
-from redclust.errors import ConfigError, Refused
+from redclust.errors import ArtefactUnusable, ConfigError, Refused
 from redclust.ops import backup, restore
 from redclust.ops.backup import places, signed
 from redclust.ops.backup.manifest import Identity, Level
 from redclust.ops.backup.store import MARKER, Marker, Store
+from redclust.ops.restore import Request
 from redclust.report import Silent
 
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "s3cret-key", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -53,7 +57,7 @@ def bucket(s3: Proxy, request: pytest.FixtureRequest) -> str:
     name = "maps-" + request.node.name.replace("_", "-")[5:50].strip("-")
     client: Any = boto3.client("s3", endpoint_url=s3.url)
     client.create_bucket(Bucket=name)
-    s3.victim, s3.cuts, s3.made = None, None, 0
+    s3.reset()
     return name
 
 
@@ -75,6 +79,24 @@ def far_loaded(database: Database, s3: Proxy, bucket: str, work_dir: Path, bin_d
 @pytest.fixture
 def store(far_loaded: Loaded) -> Store:
     return places.store(far_loaded)
+
+
+@contextmanager
+def others(database: Database) -> Iterator[Callable[[], list[str]]]:
+    """What lists the databases made beside this one; they are dropped at the end."""
+    stem = f"{name_of(database.connector)}\\_%"
+
+    def found() -> list[str]:
+        with maintenance(database.target) as connection:
+            rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", (stem,))
+            return sorted(str(name) for (name,) in rows)
+
+    try:
+        yield found
+    finally:
+        with maintenance(database.target) as connection:
+            for name in found():
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def make(loaded: Loaded) -> str:
@@ -128,6 +150,75 @@ def test_a_connection_cut_in_the_middle_of_an_upload(
     s3.cuts, s3.made = 1, 0
     make(far_loaded)
     assert s3.made == 1
+
+
+def test_a_restore_from_far_away(
+    far: Backups, far_loaded: Loaded, database: Database, fill: Callable[[int], None], bucket: str
+) -> None:
+    fill(1000)
+    made = make(far_loaded)
+    live = name_of(database.connector)
+    with database.connect(autocommit=True) as connection:
+        connection.execute("DROP TABLE comments")
+    with others(database):
+        # More than one job needs the whole archive on this machine, and it is counted.
+        request = Request("latest", f"{live}_2", jobs=2)
+        with restore.prepare(far_loaded, request, Silent()) as prepared:
+            plan = prepared.plan
+            assert (plan.source, plan.backup_state) == (f"s3://{bucket}/one map/{made}", "read")
+            assert [one.what for one in plan.space] == ["the server's data", "the unpacked archive"]
+            assert prepared.run().compared
+        done = far.redclust(
+            *("restore", "--swap", "--terminate", "--confirm", live, "--format", "json"), env=far.settings
+        )
+        report = json.loads(done.stdout)
+        assert report["swapped"]
+        assert report["safety_backup"].startswith(f"s3://{bucket}/")
+        with database.connect() as connection:
+            row = connection.execute("SELECT count(*) FROM comments").fetchone()
+        assert row == (3000,)
+    verified = restore.verify(far_loaded, Silent(), name=made, every=False)
+    assert (verified.ok, verified.results[0].level) == (True, "restore")
+    states = {line.name: line.state for line in backup.ls(far_loaded).backups}
+    assert states[made] == "restored"
+
+
+def test_what_happens_in_the_middle_of_a_restore_from_far_away(
+    far: Backups,
+    far_loaded: Loaded,
+    database: Database,
+    s3: Proxy,
+    fill: Callable[[int], None],
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill(8000)
+    made = make(far_loaded)
+    live = name_of(database.connector)
+    s3.victim, s3.reads = b"archive.dump", True
+    with others(database) as made_beside:
+        # A connection that breaks is tried again; one that always breaks says nothing against the backup.
+        s3.cuts = 1
+        with restore.prepare(far_loaded, Request("latest", f"{live}_2"), Silent()) as prepared:
+            assert prepared.run().compared
+        assert s3.made == 1
+        s3.cuts, s3.made = None, 0
+        done = far.redclust("restore", "--into", f"{live}_3", env=far.settings, check=1)
+        assert f"{made}/archive.dump.zst failed: " in done.stderr
+        assert "s3cret-key" not in done.stderr
+        assert backup.ls(far_loaded).latest == made
+        # The file goes while it is read: exit 16, and the backup is used no more.
+        monkeypatch.setattr("redclust.ops.backup.remote._READ_BYTES", 1 << 18)
+        s3.instead, s3.cuts, s3.made = lambda: store.delete(made, "archive.dump.zst"), 1, 0
+        request = Request("latest", swap=True, terminate=True)
+        with (
+            restore.prepare(far_loaded, request, Silent()) as prepared,
+            pytest.raises(ArtefactUnusable, match=rf"{made}/archive\.dump\.zst is missing"),
+        ):
+            prepared.run()
+        assert s3.made == 1
+        assert made_beside() == [f"{live}_2"]
+        assert backup.ls(far_loaded).latest != made
 
 
 def test_killed_in_the_middle_of_an_upload(

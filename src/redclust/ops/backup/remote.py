@@ -23,6 +23,8 @@ from redclust.ops.backup.store import MARKER, Draft, Found, Marker
 
 #: S3 takes 10,000 parts a file: enough for 320 GB, at two such blocks of memory.
 _BLOCK_BYTES = 32 << 20
+#: What one request reads.
+_READ_BYTES = 8 << 20
 _TIMES = ("LastModified", "last_modified", "mtime", "modified", "created")
 
 
@@ -88,7 +90,7 @@ class RemoteStore:
 
     def open(self, name: str, file: str) -> BinaryIO:
         with self.in_words(f"{name}/{file}"):
-            raw = self.fs.open(self.path(name, file), "rb", block_size=8 << 20, cache_type="readahead")
+            raw = self.fs.open(self.path(name, file), "rb", block_size=_READ_BYTES, cache_type="readahead")
         return cast(BinaryIO, _Reading(raw, self, f"{name}/{file}"))
 
     def put(self, name: str, file: str, content: bytes) -> None:

@@ -140,16 +140,25 @@ def of_sessions(
 
 
 def of_space(
-    made: Manifest | None, room: Path, *, jobs: int, data: Path | None, log_bytes: int = _LOG_BYTES
+    made: Manifest | None,
+    room: Path,
+    *,
+    jobs: int,
+    data: Path | None,
+    log_bytes: int = _LOG_BYTES,
+    remote: bool = False,
 ) -> tuple[tuple[Space, ...], list[RedclustError]]:
-    """What a copy and its unpacked archive take, and where there is too little; ``data`` is the server's."""
+    """What a copy and its unpacked archive take, and where there is too little; ``data`` is the server's.
+
+    A ``remote`` archive is copied here for several jobs, also where it is not packed.
+    """
     if made is None:
         return (), []
     copy_bytes = made.database.size_bytes
     # Beside the data its log, until a checkpoint has passed.
     needed = [Space("the server's data", copy_bytes + min(copy_bytes, log_bytes), _free(data))]
     archives = made.of(PayloadKind.ARCHIVE)
-    if jobs > 1 and any(one.zstd or one.age for one in archives):
+    if jobs > 1 and any(remote or one.zstd or one.age for one in archives):
         needed.append(Space("the unpacked archive", sum(one.plain_bytes for one in archives), _free(room)))
     hints = {
         "the server's data": "redclust restore --drop-kept drops what earlier restores kept",

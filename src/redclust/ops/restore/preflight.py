@@ -161,8 +161,9 @@ class Look:
         missing, more = obstacles.of_extensions(connection, self.made)
         errors += more
         data, log_bytes = obstacles.data_of(connection, self.server.target)
+        remote = isinstance(self.source, Backup) and self.source.store.remote
         space, more = obstacles.of_space(
-            self.made, self.room, jobs=self.jobs(), data=data, log_bytes=log_bytes
+            self.made, self.room, jobs=self.jobs(), data=data, log_bytes=log_bytes, remote=remote
         )
         errors += more
         return {
