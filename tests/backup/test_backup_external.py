@@ -13,12 +13,10 @@ import psycopg
 import pytest
 
 from harness import ExternalServer, Redclust, settings_for
-from redclust import pgtools
 from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.target import Target
-from redclust.errors import ToolError
-from redclust.ops.backup import failures, manifest
+from redclust.ops.backup import manifest
 
 
 @dataclass
@@ -135,19 +133,6 @@ def test_a_pg_dump_of_another_version_is_refused(owned: Owned, tmp_path: Path, v
     assert version is None or f"{programs}/pg_dump is {version}" in failed.stderr
     assert "apt install postgresql-client-" in failed.stderr
     assert owned.names() == []
-
-
-def test_a_pg_dump_without_tls_says_so() -> None:
-    """The wheel's has none: what it says of a URL that demands TLS."""
-    tools = pgtools.find_tools(None)
-    argv = pgtools.dump_argv(tools, plain=False, snapshot="x", lock_wait_s=1, only=(), without=())
-    env = {"PGSSLMODE": "require", "PGHOST": "127.0.0.1", "PGPORT": "1"}
-    with pgtools.running(argv, env=env) as child, pytest.raises(ToolError) as caught:
-        child.finish()
-    told = failures.told(caught.value)
-    assert (type(told), told.exit_code) == (ToolError, 14)
-    assert str(told).startswith("this pg_dump has no TLS")
-    assert "postgresql-client" in told.hint
 
 
 def test_an_unreachable_database_is_a_failed_backup(owned: Owned) -> None:

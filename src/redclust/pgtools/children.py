@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from redclust.errors import ToolError
-from redclust.pgtools.programs import child_environment
+from redclust.pgtools.programs import child_environment, failed
 
 
 @dataclass(slots=True)
@@ -62,9 +62,8 @@ class Child:
         code = self.process.wait()
         told = self.told()
         if code != 0:
-            tail = " / ".join(line for line in told.splitlines()[-6:] if line.strip())
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with code {code}"
-            raise ToolError(f"{self.name} {how}{f': {tail}' if tail else ''}")
+            raise failed(self.name, how, told)
         return told
 
     def told(self) -> str:
@@ -101,17 +100,17 @@ def peak_memory_bytes(pipeline: Sequence[Sequence[str]], *, env: Mapping[str, st
                 before.close()
             before = process.stdout
             started.append(process)
-        failed: list[str] = []
+        faults: list[str] = []
         for process, argv in zip(started, pipeline, strict=True):
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             peak_kb = max(peak_kb, used.ru_maxrss)
             if process.returncode != 0:
-                failed.append(f"{argv[0]} failed with code {process.returncode}")
-        if failed:
+                faults.append(f"{argv[0]} failed with code {process.returncode}")
+        if faults:
             errors.seek(0)
             told = errors.read().decode(errors="replace").splitlines()[-4:]
-            raise ToolError(f"{', '.join(failed)}: {' / '.join(told)}")
+            raise ToolError(f"{', '.join(faults)}: {' / '.join(told)}")
     return peak_kb * 1024
 
 

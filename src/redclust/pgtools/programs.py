@@ -14,6 +14,9 @@ from pathlib import Path
 
 from redclust.errors import ToolError
 
+#: What libpq says that was built without TLS: of the URL, or after the server's answer.
+_WITHOUT_TLS = ("SSL support is not compiled in", "no encryption")
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -111,10 +114,20 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s") from error
     if done.returncode != 0:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        tail = " / ".join(lines[-4:])
-        raise ToolError(f"{argv[0]} failed with code {done.returncode}: {tail}")
+        raise failed(argv[0], f"failed with code {done.returncode}", done.stderr or done.stdout)
     return done
+
+
+def failed(program: str, how: str, told: str) -> ToolError:
+    """A program's failure with the last lines that it said."""
+    tail = " / ".join([line for line in told.splitlines() if line.strip()][-6:])
+    said = f": {tail}" if tail else ""
+    if any(mark in told for mark in _WITHOUT_TLS):
+        return ToolError(
+            f"this {Path(program).name} has no TLS, which the server or its URL needs{said}",
+            hint="set database.bin_dir to client programs with TLS (Debian: apt install postgresql-client-N)",
+        )
+    return ToolError(f"{program} {how}{said}")
 
 
 def initdb(tools: Tools, data_dir: Path, *, superuser: str, account: Account | None, map_name: str) -> None:

@@ -32,12 +32,6 @@ _WORDS: tuple[tuple[tuple[str, ...], type[RedclustError], str, str], ...] = (
         "back up as the database's owner, or as a role with pg_read_all_data and BYPASSRLS",
     ),
     (
-        ("SSL support is not compiled in", "no encryption"),
-        ToolError,
-        "this pg_dump has no TLS, which the server or its URL needs",
-        "set database.bin_dir to a pg_dump with TLS (Debian: apt install postgresql-client-N)",
-    ),
-    (
         (
             "server closed the connection",
             "terminating connection",
@@ -69,7 +63,9 @@ class Failures:
 
 
 def told(error: RedclustError) -> RedclustError:
-    """What a failed pg_dump said, in our words and exit codes."""
+    """What a failed pg_dump said, in our words and exit codes; one with a hint is in words already."""
+    if error.hint:
+        return error
     text = str(error)
     for marks, kind, words, hint in _WORDS:
         if any(mark in text for mark in marks):
