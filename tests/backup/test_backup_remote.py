@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -82,7 +82,7 @@ def store(far_loaded: Loaded) -> Store:
 
 
 @contextmanager
-def others(database: Database) -> Iterator[Callable[[], list[str]]]:
+def others(database: Database) -> Generator[Callable[[], list[str]]]:
     """What lists the databases made beside this one; they are dropped at the end."""
     stem = f"{name_of(database.connector)}\\_%"
 

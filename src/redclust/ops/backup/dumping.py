@@ -85,13 +85,14 @@ class Dumping:
                 written = [self._write(pieces[0], children), *(other.result() for other in others)]
                 counted = counting.result()
             except BaseException as error:
+                # Ending the others makes errors of its own.
+                first = errors[0] if errors else error
                 children.end()
                 threads.shutdown(wait=False, cancel_futures=True)
                 with suppress(psycopg.Error):
                     session.cancel_safe(timeout=5)
                 if not isinstance(error, Exception):
                     raise
-                first = errors[0] if errors else error
                 raise (failures.told(first) if isinstance(first, ToolError) else first) from None
         payloads, warnings = zip(*written, strict=True)
         told = tuple(line for text in warnings for line in text.splitlines() if line.strip())
