@@ -92,6 +92,7 @@ WORDS = {
     "limit_ms": "1000",
     "libraries": "''",
     "found": "SELECT place, key, other FROM doomed",
+    "wrong": "SELECT ctid AS place, * FROM comments",
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
     "integrity.comment_parent_missing.rows": "SELECT ctid, * FROM comments",

@@ -53,18 +53,73 @@ WHERE t.{column} IS NOT NULL
            ELSE 0 END = 0
 
 -- name: comment_subreddit_differs_by_set
--- The same where the subreddits of the posts are known, three bytes each, none for a post that is not there.
+-- The same where the subreddits of the posts are known, four bytes each, 0 for a post that is not there.
 SELECT place, key, NULL::tid AS other
 FROM (
-    SELECT t.ctid AS place, t.id::text AS key, substr(int4send(t.subreddit_id), 2, 3) AS own,
+    SELECT t.ctid AS place, t.id::text AS key, int4send(t.subreddit_id) AS own,
            substr(%(values)s::bytea,
                   CASE WHEN t.post_id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
-                       THEN 3 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
+                       THEN 4 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
                                  | (t.post_id & 4095)::integer)
-                       ELSE 0 END + 1, 3) AS of_post
+                       ELSE 0 END + 1, 4) AS of_post
     FROM ({rows}) AS t
 ) AS t
-WHERE of_post <> own AND of_post <> '\x000000'
+WHERE of_post <> own AND of_post <> '\x00000000'
+
+-- name: comments_wrong_by_sets
+-- Comments whose author or subreddit is not there, or whose post is not there or in another subreddit: in one pass,
+-- where the ids are known as bits from 0 on, and the subreddits of the posts as above.
+SELECT t.ctid AS place, t.id, t.post_id, t.subreddit_id, t.author_id
+FROM comments AS t
+WHERE substr(%(values)s::bytea,
+             CASE WHEN t.post_id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
+                  THEN 4 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
+                            | (t.post_id & 4095)::integer)
+                  ELSE 0 END + 1, 4) <> int4send(t.subreddit_id)
+   OR CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer THEN get_bit(%(users)s::bytea, t.author_id) = 0
+           ELSE t.author_id IS NOT NULL END
+   OR CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
+           THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END
+
+-- name: comments_wrong_by_join
+-- The same where the ids of posts are too far apart.
+SELECT t.ctid AS place, t.id, t.post_id, t.subreddit_id, t.author_id
+FROM comments AS t LEFT JOIN posts AS p ON p.id = t.post_id
+WHERE p.subreddit_id IS DISTINCT FROM t.subreddit_id
+   OR CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer THEN get_bit(%(users)s::bytea, t.author_id) = 0
+           ELSE t.author_id IS NOT NULL END
+   OR CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
+           THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END
+
+-- name: comments_told_apart
+-- What is wrong with each of these comments, by the name of the check: the first keys, each with the number of all.
+WITH wrong AS MATERIALIZED ({wrong}), looked AS (
+    SELECT w.place, w.id::text AS key, count(p.id) = 0 AS no_post, count(s.id) = 0 AS no_subreddit,
+           w.author_id IS NOT NULL AND count(u.id) = 0 AS no_author,
+           COALESCE(bool_or(p.subreddit_id <> w.subreddit_id), false) AS elsewhere
+    FROM wrong AS w
+    LEFT JOIN posts AS p ON p.id = w.post_id
+    LEFT JOIN subreddits AS s ON s.id = w.subreddit_id
+    LEFT JOIN users AS u ON u.id = w.author_id
+    GROUP BY w.place, w.id, w.author_id
+)
+SELECT name, key, rows
+FROM (
+    SELECT c.name, l.key, count(*) OVER of_check AS rows, row_number() OVER (of_check ORDER BY l.key) AS nth
+    FROM looked AS l
+    CROSS JOIN LATERAL (VALUES ('comment_post_missing', no_post), ('comment_subreddit_missing', no_subreddit),
+                               ('comment_author_missing', no_author), ('comment_subreddit_differs', elsewhere)
+    ) AS c (name, is_so)
+    WHERE c.is_so
+    WINDOW of_check AS (PARTITION BY c.name)
+) AS f
+WHERE nth <= %(samples)s
+ORDER BY name, nth
+
+-- name: looks_block
+-- The comments that crawls have seen under the posts of some pages, packed: after 4 bytes 8 of the id.
+SELECT string_agg(substr(array_send(comment_ids), 21), ''::bytea) FROM post_looks
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
 -- name: pages_of
 -- How many pages a table has.

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from redclust.config import Settings
 from redclust.db.session import Database
-from redclust.ops.integrity import catalogue
+from redclust.ops.integrity import catalogue, together
 from redclust.ops.integrity.catalogue import Check, Rows
 from redclust.ops.integrity.finding import Found, Look, Skipped
 from redclust.ops.integrity.moment import one_moment
@@ -133,6 +133,8 @@ def _sample(look: Look, one: Check, finds: Rows | catalogue.Listed) -> Found:
     if isinstance(finds, Rows):
         if look.moment.unique(finds, look.task):
             return Found()
+        if (known := together.answer(look, one.name)) is not None:
+            return known
         members = look.moment.set_for(finds, look.task)
         look.task.note(one.name)
         values.update(members or {})

@@ -28,8 +28,8 @@ _LIMIT_BYTES = 128 * 1024 * 1024
 _BLOCK_PAGES = 2000
 _ID = np.dtype([("id", ">i8")])
 _POST = np.dtype([("id", ">i8"), ("subreddit", ">i4")])
-#: A subreddit is three bytes.
-_VALUE_BYTES = 3
+#: A subreddit is four bytes.
+_VALUE_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,22 @@ class Members:
         pages = "{" + ",".join(map(str, self.pages.tolist())) + "}"
         what = {"values": self.values} if of_values else {"bits": self.bits}
         return {**what, "pages": pages, "low": self.low, "high": self.low + len(self.pages) - 1}
+
+    def contain(self, ids: Int64) -> npt.NDArray[np.bool_]:
+        """Which of these ids the table has."""
+        page = ids // _PAGE_IDS - self.low
+        there = (page >= 0) & (page < len(self.pages))
+        place = self.pages[page[there]].astype(np.int64) * _PAGE_IDS + ids[there] % _PAGE_IDS
+        bits = np.frombuffer(self.bits, np.uint8)
+        there[there] = bits[place >> 3] >> (place & 7).astype(np.uint8) & 1 == 1
+        return there
+
+    def from_zero(self) -> bytes | None:
+        """A bit for each number from 0 to the highest id; None where that is too long, or one is negative."""
+        if self.low < 0 or (self.low + len(self.pages)) * _PAGE_IDS // 8 > _LIMIT_BYTES:
+            return None
+        pages = np.concatenate([np.zeros(self.low, np.int32), self.pages])
+        return np.frombuffer(self.bits, np.uint8).reshape(-1, _PAGE_IDS // 8)[pages].tobytes()
 
 
 def read(connection: Connection, table: str, task: Task) -> Members | None:
@@ -88,7 +104,9 @@ class _Growing:
     def add(self, rows: npt.NDArray[np.void]) -> bool:
         """Take rows in; False where the set would become too large."""
         self.rows += len(rows)
-        ids, which = np.unique(rows["id"].astype(np.int64), return_index=True)
+        ids, which = rows["id"].astype(np.int64), slice(None)
+        if not np.all(ids[1:] > ids[:-1]):
+            ids, which = np.unique(ids, return_index=True)
         page = ids // _PAGE_IDS
         if not self._reach(int(page[0]), int(page[-1])) or not self._store(np.unique(page)):
             return False
@@ -99,7 +117,7 @@ class _Growing:
         self.bits[byte[first]] |= np.bitwise_or.reduceat(bit, first)
         if self.values is not None:
             subreddits = rows["subreddit"][which].astype(np.int32)
-            if subreddits.min() <= 0 or subreddits.max() >= 256**_VALUE_BYTES:
+            if subreddits.min() <= 0:
                 self.values = None
             else:
                 self.values[place] = subreddits
@@ -142,6 +160,5 @@ class _Growing:
         values = None
         # Of several posts of one id one subreddit would be looked at only.
         if self.values is not None and distinct == self.rows:
-            as_bytes = self.values[:ids].astype(">i4").view(np.uint8).reshape(-1, 4)
-            values = as_bytes[:, 4 - _VALUE_BYTES :].tobytes()
+            values = self.values[:ids].astype(">i4").tobytes()
         return Members(self.low, self.pages, used.tobytes(), values, self.rows, distinct)
