@@ -150,9 +150,13 @@ SELECT current_setting('shared_preload_libraries')
 ALTER SYSTEM SET shared_preload_libraries = {libraries}
 
 -- name: log_place
--- Where the server writes its log; the file is known to monitoring roles only.
+-- Where the server writes its log, and whether this role is told the file.
 SELECT current_setting('log_destination'), current_setting('logging_collector') = 'on',
-       CASE WHEN has_function_privilege('pg_current_logfile()', 'EXECUTE') THEN pg_current_logfile() END
+       has_function_privilege('pg_current_logfile()', 'EXECUTE')
+
+-- name: log_file
+-- The file that the log is written to; NULL where it goes elsewhere.
+SELECT pg_current_logfile()
 
 -- name: server_settings
 -- What the server runs with, in the unit that it counts in; whether a restart is needed to change it, and

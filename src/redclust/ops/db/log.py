@@ -83,9 +83,13 @@ def _place(connector: Connector) -> str:
     try:
         with connector.connect(autocommit=True) as connection:
             (row,) = connection.execute(query("incidents", "log_place")).fetchall()
+            destination, collected, told = row
+            # Rights are asked for before a statement begins, also for what it would not come to.
+            (file,) = (
+                connection.execute(query("incidents", "log_file")).fetchone() or (None,) if told else (None,)
+            )
     except RedclustError:
         return "on its machine: journalctl -u postgresql, or /var/log/postgresql on Debian"
-    destination, collected, file = row
     if file:
         return f"on its machine, below its data directory: {file} ({destination})"
     if collected:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from psycopg import errors as pg
 from psycopg import sql
 
 from redclust.config import Settings
@@ -65,6 +66,7 @@ def repair(
     for other transactions, which are named.
 
     Raises:
+        DatabaseUnreachable: this role neither owns a table nor may maintain one.
         Locked: a backup, a restore or other maintenance works on the database for longer than
             ``lock_wait_s``.
     """
@@ -82,6 +84,7 @@ def _repair(
         database.connect(bulk=True, autocommit=True, role="work") as session,
         database.connect(bulk=True, autocommit=True) as watcher,
     ):
+        indexes.refuse_without_rights(indexes.read(watcher))
         hands = Hands(Patience(session, watcher, wait_s, progress.say, lambda: None), dry_run)
         work = _Work(database, settings, progress, deep, hands)
         failures = work.through()
@@ -90,7 +93,10 @@ def _repair(
             figures: dict[str, Any] = {"actions": len(hands.actions)}
             if failures is not None:
                 figures["checksum_failures"] = failures
-            history.record(session, _VERB, started_at=started_at, verdict="ok", figures=figures)
+            try:
+                history.record(session, _VERB, started_at=started_at, verdict="ok", figures=figures)
+            except pg.InsufficientPrivilege:
+                progress.say("not written down: this role may not write run_history")
             after = check(database, settings, progress, types=_TYPES, deep=deep)
             left = tuple(one.name for one in after.checks if one.state in ("found", "failed"))
     return RepairReport(dry_run, tuple(hands.actions), left, round(time.monotonic() - started_s, 3))
@@ -135,7 +141,12 @@ class _Work:
             self.hands.act(what, f"{first[1]} jobs", lambda: _run(self.session, mend))
 
     def sequences(self) -> None:
-        for one in catalogs.sequences_behind(self.session):
+        try:
+            behind = catalogs.sequences_behind(self.session)
+        except pg.InsufficientPrivilege as error:
+            self.hands.refuse("look at sequences", "public", " ".join(str(error).split()))
+            return
+        for one in behind:
             advance = sql.SQL(query("catalogs", "advance_sequence")).format(**one.identifiers())
             values = {"sequence": f'"{one.name}"'}
             self.hands.act(

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from redclust.db.connect import Connection
-from redclust.errors import UsageError
+from redclust.errors import DatabaseUnreachable, UsageError
 from redclust.sql import query
 
+NOT_PERMITTED = "this role neither owns the table nor may maintain it"
 _TRANSIENT = re.compile(r"_cc(new|old)\d*$")
 
 
@@ -53,6 +54,19 @@ class Index:
 def read(connection: Connection) -> list[Index]:
     """All indexes of tables of the application, by table."""
     return [Index(*row) for row in connection.execute(query("reindex", "indexes"))]
+
+
+def refuse_without_rights(chosen: Sequence[Index]) -> None:
+    """Say at once where nothing can be done.
+
+    Raises:
+        DatabaseUnreachable: this role may build none of them anew.
+    """
+    if chosen and not any(one.may for one in chosen):
+        raise DatabaseUnreachable(
+            f"Permission denied by the database: {NOT_PERMITTED}",
+            hint="run it as the tables' owner, or (Postgres 17 and newer) GRANT pg_maintain TO this role",
+        )
 
 
 def named(there: Sequence[Index], names: Sequence[str]) -> list[Index]:

@@ -16,7 +16,7 @@ from redclust.db.holders import Holder
 from redclust.db.locks import LockName
 from redclust.db.patience import GaveUp, Patience
 from redclust.db.session import Database
-from redclust.errors import DatabaseUnreachable, UsageError
+from redclust.errors import UsageError
 from redclust.ops.reindex import indexes, leftovers
 from redclust.ops.reindex.indexes import Index
 from redclust.ops.reindex.report import IndexRebuild, Leftover, ReindexReport, State
@@ -24,7 +24,6 @@ from redclust.ops.window import UP, Window, WindowClosed
 from redclust.report import Progress, Task
 from redclust.sql import query
 
-_NOT_PERMITTED = "this role neither owns the table nor may maintain it"
 _NOT_NAMEABLE = (
     "this role may not name what is in pg_toast: REINDEX TABLE CONCURRENTLY {table} builds it anew"
 )
@@ -111,17 +110,13 @@ def _plan(database: Database, request: Request, window: Window) -> ReindexReport
 def _choose(watcher: Connection, request: Request) -> list[Index]:
     there = [one for one in indexes.read(watcher) if not one.transient]
     chosen = indexes.named(there, request.names) if request.names else there
-    if chosen and not any(one.may for one in chosen):
-        raise DatabaseUnreachable(
-            f"Permission denied by the database: {_NOT_PERMITTED}",
-            hint="run it as the tables' owner, or (Postgres 17 and newer) GRANT pg_maintain TO this role",
-        )
+    indexes.refuse_without_rights(chosen)
     return chosen
 
 
 def _refusal(one: Index, request: Request) -> IndexRebuild | None:
     if not one.may:
-        return _outcome(one, "skipped", _NOT_PERMITTED)
+        return _outcome(one, "skipped", indexes.NOT_PERMITTED)
     if not one.nameable:
         return _outcome(
             one, "skipped", _NOT_NAMEABLE.format(table=one.table), optional=one.label not in request.names
