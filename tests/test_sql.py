@@ -91,6 +91,7 @@ WORDS = {
     "theirs": "r.id",
     "limit_ms": "1000",
     "libraries": "''",
+    "chosen": "SELECT id FROM graph_nodes",
     "found": "SELECT place, key, other FROM doomed",
     "wrong": "SELECT ctid AS place, * FROM comments",
     "bereft": "SELECT place, key, other FROM doomed",

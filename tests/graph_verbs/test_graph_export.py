@@ -149,10 +149,72 @@ def test_only_subreddits_of_a_size(redclust: Redclust, graph: Graph) -> None:
     assert len(loaded.edges) == 7
 
 
-def in_process(database: Database, to: str) -> bytes:
+def in_process(database: Database, to: str, selection: Selection = Selection()) -> bytes:
     written = io.BytesIO()
-    export_graph(database, to, None, written, Selection(), Silent())
+    export_graph(database, to, None, written, selection, Silent())
     return written.getvalue()
+
+
+def biggest(nodes: dict[str, Attributes], top: int) -> set[str]:
+    """The ids of the biggest of each type, of equals those that sort first."""
+    order = sorted(nodes, key=lambda node: (-nodes[node]["val"], node))
+    of_type = {kind: [n for n in order if nodes[n]["type"] == kind] for kind in ("subreddit", "user")}
+    return {node for ids in of_type.values() for node in ids[:top]}
+
+
+def test_the_biggest_of_a_community(database: Database, graph: Graph) -> None:
+    everything, links = expected_nodes(graph), expected_links(graph)
+    cases = [
+        (Selection(community=0), {n for n in everything if everything[n].get("community") == 0}),
+        # One of the second level.
+        (Selection(community=3), {"subreddit_2", "subreddit_3"}),
+        (Selection(top=3), biggest(everything, 3)),
+        (Selection(top=1000), set(everything)),
+        (Selection(community=1, top=2), {"subreddit_6", "subreddit_7", "user_2", "user_3"}),
+        (Selection(type="user", min_val=12, top=3), {"user_1", "user_2", "user_3"}),
+        (Selection(community=99), set()),
+    ]
+    for selection, wanted in cases:
+        loaded = networkx.node_link_graph(json.loads(in_process(database, "json", selection)), edges="links")
+        assert set(loaded.nodes) == wanted, selection
+        assert links_of(loaded) == {ends: data for ends, data in links.items() if ends <= wanted}, selection
+        graphml = networkx.read_graphml(io.BytesIO(in_process(database, "graphml", selection)))
+        gexf = networkx.read_gexf(io.BytesIO(in_process(database, "gexf", selection)))
+        assert set(graphml.nodes) == set(gexf.nodes) == wanted
+        assert len(graphml.edges) == len(gexf.edges) == len(loaded.edges)
+
+
+def test_a_detailed_graph_with_heights_is_read_back(database: Database, graph: Graph) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            "INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, pos_z) "
+            "VALUES ('post_zz', 'comments/zz', -3, 'post', 1, 2, 0.5), "
+            "('comment_1', 'comments/zz/_/1', 0, 'comment', 1, 2, 0)"
+        )
+        connection.execute(
+            "INSERT INTO graph_links (source, target, type, val) "
+            "VALUES ('comment_1', 'post_zz', 'comment-post', 1), ('post_zz', 'user_1', 'user-post', 1)"
+        )
+    graphml = networkx.read_graphml(io.BytesIO(in_process(database, "graphml")))
+    assert graphml.nodes["post_zz"] == {
+        "name": "comments/zz",
+        "type": "post",
+        "val": -3,
+        "x": 1,
+        "y": 2,
+        "z": 0.5,
+    }
+    assert graphml.edges["comment_1", "post_zz"] == {"type": "comment-post", "val": 1}
+    gexf = networkx.read_gexf(io.BytesIO(in_process(database, "gexf", Selection(type="post"))))
+    assert gexf.nodes["post_zz"]["viz"]["position"] == {"x": 1, "y": 2, "z": 0.5}
+
+
+def test_the_options_of_a_selection(redclust: Redclust, graph: Graph) -> None:
+    options = ("--community", "1", "--top", "2", "--type", "subreddit", "--min-val", "61")
+    done = redclust("graph", "export", "--to", "json", *options, check=0)
+    assert [node["id"] for node in json.loads(done.stdout)["nodes"]] == ["subreddit_6"]
+    none = redclust("graph", "export", "--to", "json", "--community", "77", check=3)
+    assert "no node of the graph passes --type, --community and --min-val" in none.stderr
 
 
 def test_a_link_without_its_node_is_left_out(database: Database, graph: Graph) -> None:

@@ -33,6 +33,8 @@ def test_show(redclust: Redclust, graph: Graph) -> None:
         "imported": True,
         "subreddits": 12,
         "users": 5,
+        "posts": 0,
+        "comments": 0,
         "subreddits_in_no_community": 3,
         "links": [{"type": "subreddit-subreddit", "links": 13}, {"type": "user-subreddit", "links": 8}],
         "communities": 3,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Callable
 
 from graph_readers import look
 from precalc_worlds import World, count, planted
 
 from harness import Redclust
+from redclust.db import locks
 from redclust.db.connect import Connection
+from redclust.db.locks import LockName
+from redclust.db.session import Database
 
 WORLD = planted(3, 10, 300, seed=9)
 WORLD.comments += [("spambot", f"topic0_{i}") for i in range(9)] + [("reader", f"sub{i}") for i in range(101)]
@@ -118,3 +122,21 @@ def test_status_tells_what_is_shown_and_what_failed(put: Callable[..., None], re
 
 def test_a_bad_minimum_is_a_usage_error(redclust: Redclust) -> None:
     redclust("precalc", "--min-shared-users", "0", check=2)
+
+
+def test_every_goes_on_after_a_failure_and_ends_well(
+    put: Callable[..., None], redclust: Redclust, database: Database
+) -> None:
+    put(WORLD)
+    with locks.hold(database.connector, LockName.PRECALC):
+        process = redclust.start("precalc", "--every", "0.2s", "--format", "json")
+        assert process.stderr is not None
+        assert any(line.startswith("redclust: precalc failed: ") for line in process.stderr)
+    assert any(re.search(r"Precalculation completed in \d", line) for line in process.stderr)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    report = json.loads(out)
+    assert report["schema"] == "redclust.precalc.every/1"
+    assert min(report["made"], report["failed"]) >= 1
+    assert redclust("precalc", "--every", "soon", check=2).stdout == ""

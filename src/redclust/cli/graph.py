@@ -17,6 +17,8 @@ app = typer.Typer(help="The map: look at it, export it, draw it.", no_args_is_he
 class NodeKind(StrEnum):
     SUBREDDIT = "subreddit"
     USER = "user"
+    POST = "post"
+    COMMENT = "comment"
 
 
 class By(StrEnum):
@@ -56,7 +58,7 @@ def top(
     limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
-    """The biggest subreddits by users, or the most active users."""
+    """The biggest subreddits by users, the most active users, or the posts or comments of highest score."""
     from redclust.ops.graph import nodes
 
     runtime: Runtime = ctx.obj
@@ -186,6 +188,13 @@ def export(
     min_val: Annotated[
         int | None, typer.Option(min=0, help="Only nodes at least as big.", show_default="all")
     ] = None,
+    community: Annotated[
+        int | None,
+        typer.Option(min=0, help="Only what is in this community, of whatever level.", show_default="all"),
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Only the biggest of each type, so many.", show_default="all")
+    ] = None,
 ) -> None:
     """Write the graph for other programs: networkx and Gephi read graphml and gexf.
 
@@ -198,7 +207,7 @@ def export(
     from redclust.ops.graph.export import Selection, export
 
     runtime: Runtime = ctx.obj
-    selection = Selection(kind.value if kind else None, min_val)
+    selection = Selection(kind.value if kind else None, min_val, community, top)
     with runtime.database("graph export") as database:
         report = export(database, to.value, output, sys.stdout.buffer, selection, runtime.progress)
     runtime.finish(report)

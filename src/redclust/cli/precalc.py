@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from redclust.cli.options import length_of_time
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
 app = typer.Typer()
@@ -36,6 +38,16 @@ def command(
             show_default="off",
         ),
     ] = None,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every",
+            parser=length_of_time,
+            metavar="TIME",
+            help="Again and again at such intervals, as 1h, until SIGTERM.",
+            show_default=False,
+        ),
+    ] = None,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
     """Compute who is active where, which subreddits share users, communities and a map, and swap them in.
@@ -48,15 +60,20 @@ def command(
     from redclust.ops import precalc
 
     runtime: Runtime = ctx.obj
-    with runtime.database("precalc") as database:
-        report = precalc.run(
-            database,
-            runtime.loaded.settings.precalc,
-            runtime.progress,
-            clear=clear,
-            min_shared_users=min_shared_users,
-            detailed=detailed,
-        )
+    compute = partial(
+        precalc.run,
+        settings=runtime.loaded.settings.precalc,
+        progress=runtime.progress,
+        clear=clear,
+        min_shared_users=min_shared_users,
+        detailed=detailed,
+    )
+    opened = partial(runtime.database, "precalc")
+    if every is not None:
+        runtime.finish(precalc.every(opened, compute, runtime.progress, interval_s=every), fmt)
+        return
+    with opened() as database:
+        report = compute(database)
     runtime.finish(report, fmt)
 
 

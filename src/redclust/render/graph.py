@@ -65,6 +65,7 @@ def _overview(report: ShowReport, out: Console) -> None:
         ("computed", computed),
         ("subreddits", f"{report.subreddits:,}" + (f" ({outside:,} in no community)" if outside else "")),
         ("users", f"{report.users:,}"),
+        *([("posts", f"{report.posts:,}"), ("comments", f"{report.comments:,}")] if report.posts else []),
         ("links", links or "0"),
         ("communities", _by_level(report.communities_by_level)),
     ]
@@ -81,7 +82,7 @@ def _top(report: TopReport, out: Console) -> None:
     if not report.ok:
         out.print(f"No {report.type} is in the graph: redclust precalc computes it")
         return
-    measure = "users" if report.type == "subreddit" else "activity"
+    measure = {"subreddit": "users", "user": "activity"}.get(report.type, "score")
     rows = table("", report.type, measure, "community", right=("", measure))
     for place, one in enumerate(report.nodes, 1):
         rows.add_row(f"{place}", name(one.name, one.type), f"{one.val:,}", _label(one.community))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.precalc import Figures, PrecalcReport, PrecalcStatusReport, Run
+from redclust.ops.precalc import Figures, PrecalcLoopReport, PrecalcReport, PrecalcStatusReport, Run
 from redclust.render.output import table
 from redclust.report import Report
 
@@ -13,6 +13,8 @@ def show(report: Report, out: Console) -> None:
     match report:
         case PrecalcReport():
             _precalc(report, out)
+        case PrecalcLoopReport():
+            out.print(f"{report.made} graphs computed, {report.failed} runs failed")
         case PrecalcStatusReport():
             _status(report, out)
         case _:

@@ -188,33 +188,51 @@ FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
 -- A cursor that will be read to its end is planned for that.
 SET LOCAL cursor_tuple_fraction = 1
 
+-- name: export_cuts
+-- The last node of each type that is in, where only the biggest of each type are exported.
+SELECT array_agg(c.type), array_agg(c.val), array_agg(c.id)
+FROM (VALUES ('subreddit'), ('user'), ('post'), ('comment')) AS t (type)
+CROSS JOIN LATERAL (
+    SELECT n.type, n.val, n.id FROM graph_nodes AS n
+    WHERE n.type = t.type AND (%(type)s::text IS NULL OR n.type = %(type)s::text)
+      AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)
+      AND (%(community)s::bigint IS NULL OR %(community)s::bigint IN (n.community_id, n.country_id, n.town_id))
+    ORDER BY n.val DESC, n.id
+    LIMIT 1 OFFSET %(top)s::bigint - 1
+) AS c
+
+-- name: export_chosen
+-- What is exported: of a type, a least size, a community of any level, and not behind the last node of its type.
+SELECT n.id FROM graph_nodes AS n
+WHERE (%(type)s::text IS NULL OR n.type = %(type)s::text)
+  AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)
+  AND (%(community)s::bigint IS NULL OR %(community)s::bigint IN (n.community_id, n.country_id, n.town_id))
+  AND NOT EXISTS (
+      SELECT FROM unnest(%(cut_types)s::text[], %(cut_vals)s::numeric[], %(cut_ids)s::text[]) AS cut (type, val, id)
+      WHERE cut.type = n.type AND (n.val < cut.val OR (n.val = cut.val AND n.id > cut.id)))
+
 -- name: export_counts
 -- How many nodes and links an export will hold.
-SELECT (SELECT count(*) FROM graph_nodes AS n
-        WHERE (%(type)s::text IS NULL OR n.type = %(type)s::text)
-          AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)),
+WITH chosen AS MATERIALIZED ({chosen})
+SELECT (SELECT count(*) FROM chosen),
        (SELECT count(*) FROM graph_links AS l
-        JOIN graph_nodes AS s ON s.id = l.source
-        JOIN graph_nodes AS t ON t.id = l.target
-        WHERE (%(type)s::text IS NULL OR (s.type = %(type)s::text AND t.type = %(type)s::text))
-          AND (%(min_val)s::numeric IS NULL OR (s.val >= %(min_val)s::numeric AND t.val >= %(min_val)s::numeric)))
+        JOIN chosen AS s ON s.id = l.source
+        JOIN chosen AS t ON t.id = l.target)
 
 -- name: export_nodes
 -- The nodes to export.
 SELECT n.id, n.name, n.type, n.val::float8, n.community_id, c.label, n.pos_x, n.pos_y, n.pos_z
-FROM graph_nodes AS n LEFT JOIN graph_communities AS c ON c.id = n.community_id
-WHERE (%(type)s::text IS NULL OR n.type = %(type)s::text)
-  AND (%(min_val)s::numeric IS NULL OR n.val >= %(min_val)s::numeric)
+FROM ({chosen}) AS chosen JOIN graph_nodes AS n USING (id)
+LEFT JOIN graph_communities AS c ON c.id = n.community_id
 ORDER BY n.id
 
 -- name: export_links
 -- The links between exported nodes; one whose end is no node is left out.
+WITH chosen AS MATERIALIZED ({chosen})
 SELECT l.source, l.target, l.type, l.val::float8, l.weight
 FROM graph_links AS l
-JOIN graph_nodes AS s ON s.id = l.source
-JOIN graph_nodes AS t ON t.id = l.target
-WHERE (%(type)s::text IS NULL OR (s.type = %(type)s::text AND t.type = %(type)s::text))
-  AND (%(min_val)s::numeric IS NULL OR (s.val >= %(min_val)s::numeric AND t.val >= %(min_val)s::numeric))
+JOIN chosen AS s ON s.id = l.source
+JOIN chosen AS t ON t.id = l.target
 ORDER BY l.source, l.target
 
 -- name: map_nodes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
-from psycopg import ServerCursor
+from psycopg import ServerCursor, sql
 from psycopg.rows import args_row
 
 from redclust.db.connect import Connection
@@ -49,13 +49,27 @@ class ExportReport(Report):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which part of the graph: nodes of ``type`` (None: all) and at least ``min_val``, and their links."""
+    """Which part of the graph, and the links inside it: nodes of ``type``, of at least ``min_val``, in
+    ``community`` of whatever level, and of these the ``top`` biggest of each type; None: all.
+    """
 
     type: NodeType | None = None
     min_val: int | None = None
+    community: int | None = None
+    top: int | None = None
 
-    def parameters(self) -> dict[str, Any]:
-        return {"type": self.type, "min_val": self.min_val}
+    @property
+    def limited(self) -> bool:
+        return self != Selection()
+
+    def parameters(self, connection: Connection) -> dict[str, Any]:
+        """For ``export_chosen``."""
+        values: dict[str, Any] = asdict(self)
+        cuts = (
+            None if self.top is None else connection.execute(query("graph", "export_cuts"), values).fetchone()
+        )
+        types, vals, ids = cuts or (None, None, None)
+        return {**values, "cut_types": types, "cut_vals": vals, "cut_ids": ids}
 
 
 def export(
@@ -83,10 +97,9 @@ def export(
     with snapshot(database, bulk=True) as connection, _sinks(paths, stdout) as (nodes, links):
         about = _write(connection, to, nodes, links, selection, progress)
     if not about.nodes:
-        limited = selection.type is not None or selection.min_val is not None
         progress.say(
-            "no node of the graph passes --type and --min-val"
-            if limited
+            "no node of the graph passes --type, --community and --min-val"
+            if selection.limited
             else "the graph is empty: redclust precalc"
         )
     files = tuple(ExportedFile(str(path), path.stat().st_size) for path in paths)
@@ -119,25 +132,30 @@ def _write(
 ) -> About:
     form = FORMS[to]
     connection.execute(query("graph", "plan_for_all_rows"))
-    (counts,) = connection.execute(query("graph", "export_counts"), selection.parameters()).fetchall()
+    values = selection.parameters(connection)
+    (counts,) = connection.execute(_chosen("export_counts"), values).fetchall()
     run = connection.execute(query("graph", "shown_run")).fetchone()
     about = About(counts[0], counts[1], run[0] if run else None)
     with progress.task("exporting", total=about.nodes + about.links, unit="rows") as task:
         nodes.write(form.before_nodes(about).encode())
-        with _cursor(connection, "export_nodes", NodeRow, selection) as rows:
+        with _cursor(connection, "export_nodes", NodeRow, values) as rows:
             _copy(rows, form.node, form.separator, nodes, task)
         nodes.write(form.after_nodes.encode())
         links.write(form.before_links.encode())
-        with _cursor(connection, "export_links", LinkRow, selection) as rows:
+        with _cursor(connection, "export_links", LinkRow, values) as rows:
             _copy(rows, form.link, form.separator, links, task)
         links.write(form.after_links.encode())
     return about
 
 
-def _cursor(connection: Connection, name: str, row: type[Row], selection: Selection) -> ServerCursor[Row]:
+def _cursor(connection: Connection, name: str, row: type[Row], values: dict[str, Any]) -> ServerCursor[Row]:
     cursor = connection.cursor(name, row_factory=args_row(row))
-    cursor.execute(query("graph", name), selection.parameters())
+    cursor.execute(_chosen(name), values)
     return cursor
+
+
+def _chosen(name: str) -> sql.Composed:
+    return sql.SQL(query("graph", name)).format(chosen=sql.SQL(query("graph", "export_chosen")))
 
 
 def _copy(

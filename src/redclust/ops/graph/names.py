@@ -34,8 +34,8 @@ class Wanted:
 
 
 def prefixed(name: str, node_type: str) -> str:
-    """A name as Reddit writes it."""
-    return f"{'u' if node_type == 'user' else 'r'}/{name}"
+    """A name as Reddit writes it; that of a post or comment is where Reddit has it."""
+    return {"user": f"u/{name}", "subreddit": f"r/{name}"}.get(node_type, name)
 
 
 def parse(text: str) -> Wanted:

@@ -15,7 +15,7 @@ from redclust.sql import query
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """``val`` is what makes a node big: users of a subreddit, activity of a user."""
+    """``val`` is what makes a node big: users of a subreddit, activity of a user, score of the rest."""
 
     id: str
     name: str

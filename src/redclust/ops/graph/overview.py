@@ -35,6 +35,8 @@ class ShowReport(Report):
     imported: bool
     subreddits: int
     users: int
+    posts: int
+    comments: int
     subreddits_in_no_community: int
     links: tuple[LinkCount, ...]
     communities: int
@@ -61,6 +63,8 @@ def show(database: Database) -> ShowReport:
             imported=value(connection, "holds_subreddits"),
             subreddits=subreddits,
             users=users,
+            posts=nodes.get("post", (0, 0))[0],
+            comments=nodes.get("comment", (0, 0))[0],
             subreddits_in_no_community=outside,
             links=tuple(LinkCount(*row) for row in sorted(links)),
             communities=by_level[0],

@@ -13,7 +13,7 @@ from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.sql import query
 
-NodeType = Literal["subreddit", "user"]
+NodeType = Literal["subreddit", "user", "post", "comment"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """``precalc``: from the data of one moment to the map that everybody sees."""
 
+from redclust.ops.precalc.every import PrecalcLoopReport, every
 from redclust.ops.precalc.figures import Bots, Figures, TableChange, Times
 from redclust.ops.precalc.history import Run
 from redclust.ops.precalc.pipeline import PrecalcReport, run
@@ -10,6 +11,7 @@ __all__ = [
     "Bots",
     "DiffReport",
     "Figures",
+    "PrecalcLoopReport",
     "PrecalcReport",
     "PrecalcStatusReport",
     "RollbackReport",
@@ -17,6 +19,7 @@ __all__ = [
     "TableChange",
     "Times",
     "VersionsReport",
+    "every",
     "run",
     "status",
 ]

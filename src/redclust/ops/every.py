@@ -1,0 +1,47 @@
+"""The same work again and again, for those without cron."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import psycopg
+
+from redclust.db.failures import in_words
+from redclust.errors import ConfigError, RedclustError
+from redclust.report import Progress
+
+_TERMINATED = 143
+
+
+def repeat(once: Callable[[], bool], *, what: str, interval_s: float, progress: Progress) -> tuple[int, int]:
+    """Do ``once`` now and then every ``interval_s``, until SIGTERM; how often it did well, and failed.
+
+    ``once`` tells whether it did well. What it raises is told as a failure of ``what`` and does not end the
+    loop. Work that takes longer than the interval begins again at once.
+
+    Raises:
+        ConfigError: nothing will change by trying again.
+    """
+    made = failed = 0
+    try:
+        while True:
+            next_s = time.monotonic() + interval_s
+            well = _once(once, what, progress)
+            made, failed = made + well, failed + (not well)
+            time.sleep(max(0.0, next_s - time.monotonic()))
+    except SystemExit as ended:
+        if ended.code != _TERMINATED:
+            raise
+    return made, failed
+
+
+def _once(once: Callable[[], bool], what: str, progress: Progress) -> bool:
+    try:
+        return once()
+    except ConfigError:
+        raise
+    except (RedclustError, psycopg.Error, OSError) as error:
+        told = error if isinstance(error, RedclustError) else in_words(error)
+        progress.say(f"{what} failed: {told or error}")
+        return False
