@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
+from harness import Redclust
 from redclust.db import history
 from redclust.db.session import Database
+from redclust.render.history import sparkline
 
 
 def test_the_newest_runs_of_a_verb_come_first(database: Database) -> None:
@@ -29,3 +32,46 @@ def test_a_run_is_not_recorded_when_its_transaction_is_taken_back(database: Data
                 connection, "vacuum", started_at=datetime.now(UTC), verdict="ok", figures={"rows": 1}
             )
         assert history.newest(connection, "vacuum") == []
+
+
+def test_every_verb_that_cares_leaves_a_row(redclust: Redclust, database: Database) -> None:
+    with database.connect() as connection:
+        connection.execute("INSERT INTO subreddits (name) VALUES ('golang'), ('rust')")
+        connection.execute("INSERT INTO users (name) SELECT 'u' || n FROM generate_series(1, 5) AS n")
+        connection.execute(
+            "INSERT INTO posts (id, subreddit_id, author_id, title, created_at) "
+            "SELECT s.id * 100 + u.id, s.id, u.id, 'a', now() FROM subreddits AS s, users AS u"
+        )
+    for _ in range(2):
+        redclust("precalc", check=0)
+        redclust("integrity", "check", check=0)
+    redclust("integrity", "check", "--type", "graph-links", check=0)  # a part of it is no round
+    redclust("maintenance", check=0)
+    redclust("benchmark", "queue", "--jobs", "24", "--runs", "3")
+    document = json.loads(redclust("history", "--format", "json", check=0).stdout)
+    told = sorted(run["verb"] for run in document["runs"])
+    assert told == [
+        *("benchmark.queue", "integrity.check", "integrity.check", "maintenance", "precalc", "precalc"),
+    ]
+    assert all(run["verdict"] == "ok" for run in document["runs"] if "bench" not in run["verb"])
+    (precalc,) = [one for one in document["trends"] if one["verb"] == "precalc"]
+    assert (precalc["figure"], len(precalc["values"])) == ("duration_s", 2)
+    only = json.loads(redclust("history", "integrity", "--format", "json", check=0).stdout)
+    assert {run["verb"] for run in only["runs"]} == {"integrity.check"}
+    assert {one["figure"] for one in only["trends"]} >= {"duration_s", "found_rows"}
+    shown = redclust("history", "integrity check", check=0).stdout
+    assert "found_rows" in shown
+    assert "▁" in shown
+    assert "No run of drill was written down yet" in redclust("history", "drill", check=0).stdout
+
+
+def test_a_failed_precalc_is_in_the_history_with_its_reason(redclust: Redclust) -> None:
+    redclust("precalc")
+    (run,) = json.loads(redclust("history", "precalc", "--format", "json", check=0).stdout)["runs"]
+    assert (run["verdict"], run["figures"]["error"]) == ("failed", "No subreddits found")
+
+
+def test_trends_go_from_the_lowest_to_the_highest_bar() -> None:
+    assert sparkline([1, 8, 4.5]) == "▁█▅"
+    assert sparkline([3, 3]) == "▁▁"
+    assert len(sparkline(range(100))) == 40

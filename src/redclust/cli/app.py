@@ -17,6 +17,7 @@ from redclust.cli import (
     demo,
     doctor,
     graph,
+    history,
     import_,
     integrity,
     jobs,
@@ -55,6 +56,7 @@ app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)
 app.command("maintenance")(maintenance.command)
 app.add_typer(doctor.app, name="doctor")
+app.command("history")(history.command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")

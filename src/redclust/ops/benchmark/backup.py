@@ -18,6 +18,7 @@ from redclust.db.connect import Connector
 from redclust.errors import ToolError
 from redclust.ops.benchmark import restore
 from redclust.ops.benchmark.frame import Comparison, compare, take_turns
+from redclust.ops.benchmark.noted import noted
 from redclust.pgtools import Tools
 from redclust.report import Progress, Report
 from redclust.sql import query
@@ -69,6 +70,7 @@ class BackupBenchmark(Report):
         return not self.missed
 
 
+@noted
 def backup_benchmark(
     connector: Connector, loaded: Loaded, *, runs: int, directory: Path | None, progress: Progress
 ) -> BackupBenchmark:

@@ -14,6 +14,7 @@ from redclust.dumps.read import Filters
 from redclust.errors import ArtefactUnusable
 from redclust.ops.benchmark.database import on, throw_away
 from redclust.ops.benchmark.frame import Comparison, alternate
+from redclust.ops.benchmark.noted import noted
 from redclust.ops.import_ import import_files
 from redclust.report import Progress, Report, Silent
 from redclust.sql import query
@@ -40,6 +41,7 @@ class ImportBenchmark(Report):
     server_version: str
 
 
+@noted
 def import_benchmark(
     connector: Connector, paths: Sequence[Path], *, runs: int, batch_rows: int, progress: Progress
 ) -> ImportBenchmark:

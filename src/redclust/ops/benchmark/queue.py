@@ -17,6 +17,7 @@ from redclust.db.session import Database
 from redclust.errors import RedclustError
 from redclust.ops.benchmark.database import throw_away
 from redclust.ops.benchmark.frame import Comparison, alternate
+from redclust.ops.benchmark.noted import noted
 from redclust.queue import Worker
 from redclust.report import Progress, Report, Task
 from redclust.sql import query
@@ -74,6 +75,7 @@ class QueueBenchmark(Report):
         return all(min(one.speed_ratio, one.steady_ratio) >= TO_REACH_RATIO for one in self.speeds)
 
 
+@noted
 def queue_benchmark(
     connector: Connector, settings: QueueSettings, *, jobs: int, runs: int, progress: Progress
 ) -> QueueBenchmark:

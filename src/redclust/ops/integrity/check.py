@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from redclust.config import Settings
+from redclust.db import history
 from redclust.db.session import Database
 from redclust.ops.integrity import catalogue, together
 from redclust.ops.integrity.catalogue import Check, Rows
@@ -110,7 +111,25 @@ def check(
     checks = tuple(results.get(one.name) or _result(one, "not run", reason=_ONLY_DEEP) for one in chosen)
     skipped_count = strict or deep or bool(types)
     duration_s = round(time.monotonic() - started_s, 3)
-    return CheckReport(moment.at, deep, checks, skipped_count, duration_s)
+    report = CheckReport(moment.at, deep, checks, skipped_count, duration_s)
+    if not types:
+        _note(database, report)
+    return report
+
+
+def _note(database: Database, report: CheckReport) -> None:
+    """A look at everything counts as one; it took ``duration_s`` until now."""
+    found = {one.name: one.rows for one in report.checks if one.state == "found"}
+    failed = sum(one.state == "failed" for one in report.checks)
+    figures = {"deep": report.deep, "found": found, "found_checks": len(found), "failed_checks": failed}
+    figures["found_rows"] = sum(found.values())
+    history.note(
+        database.connector,
+        report.verb,
+        started_at=datetime.now(UTC) - timedelta(seconds=report.duration_s),
+        verdict="ok" if report.ok else "partial",
+        figures=figures,
+    )
 
 
 def _run(look: Look, one: Check) -> Result:
