@@ -71,6 +71,9 @@ IDENTIFIERS: dict[str, str] = {
     "columns": "id",
     "column": "name",
     "versions.forget_older": "graph_nodes_before",
+    "precalc.drop_key.name": "graph_nodes_pkey",
+    "precalc.drop_index.name": "idx_graph_nodes_name",
+    "precalc.build_key.name": "test_sql_key",
     "databases.create_default": "test_sql_throw_away",
     "databases.drop": "test_sql_throw_away",
 }
@@ -81,6 +84,7 @@ WORDS = {
     "text": "'a comment'",
     "limit": "5",
     "definition": "CHECK (true)",
+    "precalc.build_key.definition": "UNIQUE (id)",
     "kind": "UNIQUE",
     "repair.columns": "(id)",
     "repair.found": "SELECT ctid AS place FROM crawl_jobs",

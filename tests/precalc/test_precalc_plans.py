@@ -8,7 +8,7 @@ from precalc_worlds import planted
 
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
-from redclust.ops.precalc import detailed, swap
+from redclust.ops.precalc import detailed, staging, swap
 from redclust.sql import query
 
 
@@ -42,6 +42,7 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             connection.execute(query("precalc", name))
         detailed.choose(connection, PrecalcSettings())
         detailed.stage(connection, PrecalcSettings())
+        staging.define(connection)
         for name in swap.TABLES:
             found = plan(connection, query("precalc", f"stage_{name}_changes"))
             assert "Full Join" in found

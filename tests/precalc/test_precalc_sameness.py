@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from precalc_worlds import Compute, World, load, planted
+from psycopg import IsolationLevel
 
 from harness import settings_for
 from redclust.config import PrecalcSettings
@@ -18,6 +19,10 @@ from redclust.ops.precalc import swap
 from redclust.report import Silent
 
 TABLES = tuple(swap.TABLES.values())
+INDEX_FILES = (
+    "SELECT indexrelid, indexrelid::regclass::text FROM pg_index "
+    "WHERE indrelid IN ('graph_nodes'::regclass, 'graph_links'::regclass) ORDER BY 2"
+)
 
 
 def versions(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
@@ -143,13 +148,44 @@ def test_truncate_as_the_runbook_has_it_and_again(
 def test_indexes_and_grants_survive(
     put: Callable[..., None], compute: Compute, connection: Connection, world: World
 ) -> None:
+    """The first run builds them anew, by the same names and definitions; later ones do not touch them."""
+    files = (
+        "SELECT relname, relfilenode FROM pg_class WHERE relname LIKE 'graph%' OR relname LIKE 'idx_graph%' "
+        "ORDER BY relname"
+    )
     facts = (
-        "SELECT relname, relfilenode, relacl::text FROM pg_class "
-        "WHERE relname LIKE 'graph%' OR relname LIKE 'idx_graph%' ORDER BY relname"
+        "SELECT relname, relacl::text, pg_get_indexdef(indexrelid), pg_get_constraintdef(k.oid), conname "
+        "FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid "
+        "LEFT JOIN pg_constraint AS k ON k.conindid = c.oid "
+        "WHERE relname LIKE 'graph%' OR relname LIKE '%graph%idx' OR relname LIKE 'idx_graph%' ORDER BY 1"
     )
     connection.execute("GRANT SELECT ON graph_nodes, graph_links TO PUBLIC")
+    connection.execute("CREATE INDEX idx_graph_of_an_operator ON graph_links (val) WHERE weight > 1")
     before = connection.execute(facts).fetchall()
     put(world)
     compute()
-    compute(clear=True)
     assert connection.execute(facts).fetchall() == before
+    in_files = connection.execute(files).fetchall()
+    compute(clear=True)
+    assert connection.execute(files).fetchall() == in_files
+
+
+def test_a_first_graph_waits_neither_for_readers_nor_for_what_hangs_on_an_index(
+    put: Callable[..., None], compute: Compute, connection: Connection, database: Database, world: World
+) -> None:
+    """Then it is written row by row, and is the same."""
+    put(world)
+    with database.connect() as reader:
+        reader.isolation_level = IsolationLevel.REPEATABLE_READ
+        assert reader.execute("SELECT count(*) FROM graph_links").fetchone() == (0,)
+        before = connection.execute(INDEX_FILES).fetchall()
+        compute()
+        assert reader.execute("SELECT count(*) FROM graph_nodes").fetchone() == (0,)
+    assert connection.execute(INDEX_FILES).fetchall() == before
+    row_by_row = map_by_names(connection)
+    connection.execute("TRUNCATE graph_nodes, graph_links, graph_communities, graph_community_links")
+    connection.execute("TRUNCATE user_subreddit_activity, subreddit_relationships, precalc_runs CASCADE")
+    before = connection.execute(INDEX_FILES).fetchall()
+    compute()
+    assert connection.execute(INDEX_FILES).fetchall() != before
+    assert map_by_names(connection) == row_by_row

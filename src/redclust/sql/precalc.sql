@@ -265,6 +265,49 @@ SELECT (SELECT count(*) FROM staged_things WHERE type = 'post'),
 -- The height of whatever has none of its own; nothing where heights are not asked for.
 CREATE TEMPORARY TABLE staged_ground AS SELECT 0::double precision AS z WHERE %(heights)s::boolean
 
+-- name: stage_relationships
+-- The relationships of the new graph, in both directions.
+CREATE TEMPORARY VIEW new_relationships AS
+SELECT one AS source, other AS target, shared, weight FROM staged_pairs
+UNION ALL
+SELECT other, one, shared, weight FROM staged_pairs
+
+-- name: stage_nodes
+-- The nodes of the new graph; community -1 is none. Where heights are asked for, subreddits rise with the logarithm
+-- of their users above all others.
+CREATE TEMPORARY VIEW new_nodes AS
+SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type, p.pos_x, p.pos_y,
+       (SELECT z FROM staged_ground) + round(ln(1 + p.val::numeric), 6)::double precision AS pos_z,
+       NULLIF(p.community_id, -1) AS community_id, NULLIF(p.country_id, -1) AS country_id,
+       NULLIF(p.town_id, -1) AS town_id
+FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
+UNION ALL
+SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, (SELECT z FROM staged_ground),
+       NULLIF(p.community_id, -1), NULLIF(p.country_id, -1), NULLIF(p.town_id, -1)
+FROM placed_users AS p JOIN snapshot_users AS u USING (id)
+UNION ALL
+SELECT id, name, score::numeric, type, pos_x, pos_y, (SELECT z FROM staged_ground), community_id, country_id,
+       town_id
+FROM staged_things
+
+-- name: stage_links
+-- The links of the new graph: each once, the source first by text.
+CREATE TEMPORARY VIEW new_links AS
+SELECT LEAST(one, other) COLLATE "default" AS source, GREATEST(one, other) COLLATE "default" AS target,
+       'subreddit-subreddit' AS type, shared::numeric AS val, weight
+FROM (
+    SELECT ('subreddit_' || one) COLLATE "C" AS one, ('subreddit_' || other) COLLATE "C" AS other,
+           shared, weight
+    FROM staged_pairs
+) AS pairs
+UNION ALL
+SELECT 'subreddit_' || a.subreddit_id, 'user_' || a.user_id, 'user-subreddit', a.activity_count::numeric, NULL
+FROM new_activity AS a
+JOIN placed_users AS u ON u.id = a.user_id
+JOIN placed_subreddits AS s ON s.id = a.subreddit_id
+UNION ALL
+SELECT source, target, type, 1, NULL FROM staged_thing_links
+
 -- name: lock_for_swap
 -- Nobody else writes the graph until this transaction ends; readers go on reading.
 LOCK TABLE user_subreddit_activity, subreddit_relationships, graph_communities, graph_community_links, graph_nodes,
@@ -284,6 +327,76 @@ WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock')
 ORDER BY a.pid
 
+-- name: unfilled
+-- Whether none of these tables has ever held a row: there is no graph that anybody could read.
+SELECT bool_and(pg_relation_size(name::regclass) = 0) FROM unnest(%(tables)s::text[]) AS tables (name)
+
+-- name: lock_for_filling
+-- Before there is a graph its readers may wait until it is there.
+LOCK TABLE user_subreddit_activity, subreddit_relationships, graph_communities, graph_community_links, graph_nodes,
+    graph_links
+IN ACCESS EXCLUSIVE MODE
+
+-- name: indexes_to_build
+-- The keys and indexes of these tables, and what makes each again; keys first.
+SELECT t.relname, c.relname, pg_get_indexdef(i.indexrelid), pg_get_constraintdef(k.oid)
+FROM pg_index AS i
+JOIN pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_class AS t ON t.oid = i.indrelid
+LEFT JOIN pg_constraint AS k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+WHERE i.indrelid = ANY(%(tables)s::text[]::regclass[])
+ORDER BY k.oid, c.relname
+
+-- name: start_anew
+-- A file of its own: where the server keeps its log minimal, it writes such a one without a log.
+TRUNCATE {table}
+
+-- name: drop_key
+-- Built again when the table is filled: at once, and not row by row.
+ALTER TABLE {table} DROP CONSTRAINT {name}
+
+-- name: drop_index
+-- Built again when the table is filled: at once, and not row by row.
+DROP INDEX {name}
+
+-- name: build_key
+-- The key of a filled table.
+ALTER TABLE {table} ADD CONSTRAINT {name} {definition}
+
+-- name: build_with
+-- What a sort may hold when an index is built.
+SELECT set_config('maintenance_work_mem', %(work_mem)s, true)
+
+-- name: fill_activity
+-- All of the activity.
+INSERT INTO user_subreddit_activity (user_id, subreddit_id, activity_count)
+SELECT user_id, subreddit_id, activity_count FROM new_activity
+
+-- name: fill_relationships
+-- All relationships.
+INSERT INTO subreddit_relationships (source_subreddit_id, target_subreddit_id, overlap_count, weight)
+SELECT source, target, shared, weight FROM new_relationships
+
+-- name: fill_communities
+-- All communities.
+INSERT INTO graph_communities (id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y)
+SELECT id, level, parent_id, label, terms, subreddits, users, pos_x, pos_y FROM new_communities
+
+-- name: fill_community_links
+-- All links between communities.
+INSERT INTO graph_community_links (source_id, target_id, links, weight)
+SELECT source_id, target_id, links, weight FROM new_community_links
+
+-- name: fill_nodes
+-- All nodes.
+INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id)
+SELECT id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id FROM new_nodes
+
+-- name: fill_links
+-- All links.
+INSERT INTO graph_links (source, target, type, val, weight)
+SELECT source, target, type, val, weight FROM new_links
+
 -- name: empty
 -- Every row goes (precalc --clear).
 DELETE FROM {table}
@@ -301,11 +414,8 @@ WHERE new.activity_count IS DISTINCT FROM old.activity_count
 CREATE TEMPORARY TABLE relationships_changes ON COMMIT DROP AS
 SELECT old.ctid AS place, new.source IS NULL AS gone, new.*
 FROM subreddit_relationships AS old
-FULL JOIN (
-    SELECT one AS source, other AS target, shared, weight FROM staged_pairs
-    UNION ALL
-    SELECT other, one, shared, weight FROM staged_pairs
-) AS new ON new.source = old.source_subreddit_id AND new.target = old.target_subreddit_id
+FULL JOIN new_relationships AS new
+    ON new.source = old.source_subreddit_id AND new.target = old.target_subreddit_id
 WHERE (new.shared, new.weight) IS DISTINCT FROM (old.overlap_count, old.weight)
 
 -- name: stage_communities_changes
@@ -327,26 +437,11 @@ FULL JOIN new_community_links AS new ON new.source_id = old.source_id AND new.ta
 WHERE (new.links, new.weight) IS DISTINCT FROM (old.links, old.weight)
 
 -- name: stage_nodes_changes
--- How nodes differ from what is shown; community -1 is none. Where heights are asked for, subreddits rise with the
--- logarithm of their users above all others.
+-- How nodes differ from what is shown.
 CREATE TEMPORARY TABLE nodes_changes ON COMMIT DROP AS
 SELECT old.ctid AS place, new.id IS NULL AS gone, new.*
 FROM graph_nodes AS old
-FULL JOIN (
-    SELECT 'subreddit_' || p.id AS id, s.name, p.val::numeric AS val, 'subreddit' AS type, p.pos_x, p.pos_y,
-           (SELECT z FROM staged_ground) + round(ln(1 + p.val::numeric), 6)::double precision AS pos_z,
-           NULLIF(p.community_id, -1) AS community_id, NULLIF(p.country_id, -1) AS country_id,
-           NULLIF(p.town_id, -1) AS town_id
-    FROM placed_subreddits AS p JOIN snapshot_subreddits AS s USING (id)
-    UNION ALL
-    SELECT 'user_' || p.id, u.name, p.val::numeric, 'user', p.pos_x, p.pos_y, (SELECT z FROM staged_ground),
-           NULLIF(p.community_id, -1), NULLIF(p.country_id, -1), NULLIF(p.town_id, -1)
-    FROM placed_users AS p JOIN snapshot_users AS u USING (id)
-    UNION ALL
-    SELECT id, name, score::numeric, type, pos_x, pos_y, (SELECT z FROM staged_ground), community_id, country_id,
-           town_id
-    FROM staged_things
-) AS new ON new.id = old.id
+FULL JOIN new_nodes AS new ON new.id = old.id
 WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, new.pos_z,
        new.community_id, new.country_id, new.town_id)
       IS DISTINCT FROM
@@ -354,26 +449,11 @@ WHERE (new.id, new.name, new.val, new.type, new.pos_x, new.pos_y, new.pos_z,
        old.community_id, old.country_id, old.town_id)
 
 -- name: stage_links_changes
--- How links differ from what is shown: each link once, the source first by text.
+-- How links differ from what is shown.
 CREATE TEMPORARY TABLE links_changes ON COMMIT DROP AS
 SELECT old.ctid AS place, new.source IS NULL AS gone, new.*
 FROM graph_links AS old
-FULL JOIN (
-    SELECT LEAST(one, other) COLLATE "default" AS source, GREATEST(one, other) COLLATE "default" AS target,
-           'subreddit-subreddit' AS type, shared::numeric AS val, weight
-    FROM (
-        SELECT ('subreddit_' || one) COLLATE "C" AS one, ('subreddit_' || other) COLLATE "C" AS other,
-               shared, weight
-        FROM staged_pairs
-    ) AS pairs
-    UNION ALL
-    SELECT 'subreddit_' || a.subreddit_id, 'user_' || a.user_id, 'user-subreddit', a.activity_count::numeric, NULL
-    FROM new_activity AS a
-    JOIN placed_users AS u ON u.id = a.user_id
-    JOIN placed_subreddits AS s ON s.id = a.subreddit_id
-    UNION ALL
-    SELECT source, target, type, 1, NULL FROM staged_thing_links
-) AS new ON new.source = old.source AND new.target = old.target
+FULL JOIN new_links AS new ON new.source = old.source AND new.target = old.target
 WHERE (new.source, new.type, new.val, new.weight) IS DISTINCT FROM (old.source, old.type, old.val, old.weight)
 
 -- name: keep_nodes

@@ -162,6 +162,7 @@ class _Run:
                 task=task,
             )
             things = detailed.stage(self.connection, self.settings)
+            staging.define(self.connection)
         modularity = regions.modularity(pairs, places)
         figures = replace(
             figures,
@@ -216,6 +217,7 @@ class _Run:
                 version=self.run_id,
                 differences={name: query("precalc", f"stage_{name}_changes") for name in TABLES},
                 clear=self.clear,
+                fill_memory_mb=self.settings.memory_mb,
                 record=record,
                 task=task,
             )

@@ -57,6 +57,12 @@ def stage(
     connection.execute(query("precalc", "analyze_staged"))
 
 
+def define(connection: Connection) -> None:
+    """The rows of the new graph as views of all that is staged; computes nothing."""
+    for name in ("stage_relationships", "stage_nodes", "stage_links"):
+        connection.execute(query("precalc", name))
+
+
 def _copy(
     connection: Connection,
     statement: str,

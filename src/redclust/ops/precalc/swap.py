@@ -13,6 +13,7 @@ from psycopg import sql
 
 from redclust.db.connect import Connection, Connector
 from redclust.errors import Locked
+from redclust.ops.precalc import filling
 from redclust.ops.precalc.door import doorway
 from redclust.ops.precalc.figures import TableChange
 from redclust.report import Task
@@ -59,6 +60,7 @@ def swap(
     version: int,
     differences: Mapping[str, LiteralString],
     clear: bool = False,
+    fill_memory_mb: int | None = None,
     record: Callable[[tuple[TableChange, ...]], None],
     task: Task,
 ) -> Swapped:
@@ -69,6 +71,9 @@ def swap(
     writes nothing; with ``clear`` all of them. What they were before is kept for ``version``. Readers go on
     reading but for the moment of the commit (``door.py``); writers wait. Linear, with hash joins. ``watch``
     is another session, idle otherwise.
+
+    With ``fill_memory_mb`` the first graph is written without looking for differences, and indexed
+    afterwards by sorts that hold so much (``filling.py``).
 
     Raises:
         Locked: another session holds a lock on these tables for longer than 10 minutes; named.
@@ -83,11 +88,19 @@ def swap(
             task.advance(1)
             changes: list[TableChange] = []
             keep = not _first(connection, "versions", "is_first", {"version": version})
+            first = fill_memory_mb is not None and not keep
+            indexes = filling.unindexed(connection, list(TABLES.values())) if first else None
             for name, statement in differences.items():
                 task.note(TABLES[name])
                 kept = version if keep and name in _VERSIONED else None
-                changes.append(_change(connection, name, statement, clear=clear, version=kept))
+                changes.append(
+                    _change(connection, name, statement, clear=clear, version=kept)
+                    if indexes is None
+                    else _fill(connection, name)
+                )
                 task.advance(1)
+            if indexes and fill_memory_mb:
+                filling.build(connection, indexes, memory_mb=fill_memory_mb, task=task)
             record(tuple(changes))
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
@@ -160,6 +173,11 @@ def _change(
     inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
     rows = connection.execute(sql.SQL(query("databases", "count_rows")).format(**names)).fetchone()
     return TableChange(table, int(rows[0]) if rows else 0, inserted, updated, deleted)
+
+
+def _fill(connection: Connection, name: str) -> TableChange:
+    rows = connection.execute(query("precalc", f"fill_{name}")).rowcount
+    return TableChange(TABLES[name], rows, rows, 0, 0)
 
 
 def _first(connection: Connection, area: str, name: str, values: dict[str, int] | None = None) -> Any:
