@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 from crawl_worlds import PLENTY
+from psycopg import sql
 
+from harness import maintenance
+from redclust.db.databases import name_of
+from redclust.db.session import Database
 from redclust.rehearsal.ledger import Budget
 from redclust.rehearsal.server import Rehearsal, serve
 from redclust.rehearsal.world import World
@@ -35,3 +39,16 @@ def make_rehearsal(world: World) -> Iterator[Callable[..., Rehearsal]]:
 @pytest.fixture
 def rehearsal(make_rehearsal: Callable[..., Rehearsal]) -> Rehearsal:
     return make_rehearsal()
+
+
+@pytest.fixture
+def live(database: Database) -> Iterator[str]:
+    """The database's name; what restores make beside it is dropped at the end."""
+    name = name_of(database.connector)
+    yield name
+    with maintenance(database.target) as connection:
+        rows = connection.execute(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", (f"{name}_",)
+        )
+        for (other,) in rows.fetchall():
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(other))))

@@ -10,10 +10,12 @@ from crawl_worlds import crawl, environment, one
 
 from harness import Redclust
 from natural import comment, write_dump
+from redclust import config
 from redclust.db import locks
 from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.dumps.read import Filters
+from redclust.ops import backup, restore
 from redclust.ops.import_ import import_files
 from redclust.rehearsal.server import Rehearsal
 from redclust.rehearsal.world import World, base36
@@ -133,6 +135,28 @@ def test_the_backups_that_hold_the_name_are_told(
     done = redclust(*url, "crawl", "forget", author, "--confirm", author, check=0)
     assert "Backup reddit_cluster_" in done.stdout
     assert "until 7 newer ones have been verified" in done.stdout
+
+
+def test_neither_a_restore_nor_an_undo_brings_a_person_back(
+    redclust: Redclust, database: Database, author: str, live: str, bin_dir: Path | None, tmp_path: Path
+) -> None:
+    settings = {"url": database.target.url(), "bin_dir": bin_dir}
+    flags = {"database": settings, "backup": {"target": str(tmp_path / "backups")}}
+    loaded = config.load(home=tmp_path / "home", flags=flags)
+    made = backup.make(loaded, backup.Options(), Silent()).name
+
+    def swap() -> None:
+        with restore.prepare(loaded, restore.Request(made, swap=True), Silent()) as prepared:
+            prepared.run()
+
+    swap()  # what it keeps has the name
+    assert "users" in rows_that_say(database, author)
+    url = ("--database-url", database.target.url(), "--home", str(tmp_path / "home"))
+    redclust(*url, "crawl", "forget", author, "--confirm", author, check=0)
+    for step in (lambda: restore.undo(database.connector, Silent(), terminate=False, lock_wait_s=0), swap):
+        step()
+        assert one(database, "SELECT count(*) FROM comments") > 0
+        assert rows_that_say(database, author) == {}
 
 
 def test_no_secret_is_anywhere(

@@ -19,6 +19,8 @@ Reason = Literal["deleted", "account", "forgotten"]
 
 #: Tombstones worked off in one transaction: what bounds how long rows stay locked.
 _STEP = 10_000
+#: Texts that may name an account, also one that has no row here.
+_TEXTS = ("scrub_runs", "erase_rejects", "scrub_errors_of_jobs", "scrub_errors_of_crawls")
 #: In this order: what refers to something goes before it.
 _ACCOUNT_STEPS = (
     "erase_comments_of_profiles",
@@ -38,7 +40,7 @@ _ACCOUNT_STEPS = (
     "erase_quarantine",
     "erase_profiles",
     "erase_accounts",
-    "scrub_runs",
+    *_TEXTS,
 )
 #: A graph from elsewhere may name accounts that have no row here.
 _GRAPH_STEPS = (
@@ -46,7 +48,7 @@ _GRAPH_STEPS = (
     "erase_nodes",
     "erase_links_of_versions",
     "erase_nodes_of_versions",
-    "scrub_runs",
+    *_TEXTS,
 )
 #: Every table that a step looks at.
 _TABLES = (
@@ -65,6 +67,8 @@ _TABLES = (
     "graph_nodes_before",
     "graph_communities_before",
     "crawl_jobs",
+    "crawl_runs",
+    "crawl_rejects",
     "quarantine",
     "precalc_runs",
 )

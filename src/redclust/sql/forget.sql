@@ -41,20 +41,6 @@ WHERE (table_name = 'users' AND lower(content ->> 'name') = lower(%(name)s::text
        AND ARRAY[content ->> 'source', content ->> 'target']
            && ARRAY(SELECT 'user_' || id FROM unnest(%(ids)s::integer[]) AS i (id)))
 
--- name: purge_rejects
--- Broken things of Reddit's pages that hold the name as a value.
-DELETE FROM crawl_rejects WHERE strpos(lower(raw), '"' || lower(%(name)s::text) || '"') > 0
-
--- name: scrub_jobs
--- Errors that name the account's address.
-UPDATE crawl_jobs SET error_message = regexp_replace(error_message, %(address)s, 'user/…', 'gi')
-WHERE error_message ~* %(address)s
-
--- name: scrub_runs
--- Errors that name the account's address.
-UPDATE crawl_runs SET error_message = regexp_replace(error_message, %(address)s, 'user/…', 'gi')
-WHERE error_message ~* %(address)s
-
 -- name: free_pages
 -- What was erased leaves the pages of its table too.
 VACUUM (ANALYZE) {table}

@@ -87,10 +87,14 @@ UPDATE comments SET author_id = NULL, body = '[deleted]' WHERE id = ANY(%(ids)s:
 SELECT EXISTS (SELECT FROM tombstones WHERE kind = 'user')
 
 -- name: stage_accounts
--- The accounts that are gone and still have a row here.
+-- The accounts that are gone and still have a row here; those to be forgotten also where a clean took it out.
 CREATE TEMPORARY TABLE gone_accounts ON COMMIT DROP AS
 SELECT u.id, t.reason = 'forgotten' AS forgotten
 FROM users AS u JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(u.name), 'UTF8'))
+UNION
+SELECT (q.content ->> 'id')::integer, true
+FROM quarantine AS q JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(q.content ->> 'name'), 'UTF8'))
+WHERE q.table_name = 'users' AND t.reason = 'forgotten'
 
 -- name: stage_profiles
 -- The profiles of accounts that are gone.
@@ -218,6 +222,42 @@ CROSS JOIN LATERAL (
     LEFT JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(b.name), 'UTF8'))
 ) AS kept
 WHERE r.id = same.id AND kept.gone > 0
+
+-- name: erase_rejects
+-- Broken things of Reddit's pages that hold as a value the name of an account that is to be forgotten.
+DELETE FROM crawl_rejects WHERE sha256 IN (
+    SELECT r.sha256
+    FROM crawl_rejects AS r
+    CROSS JOIN regexp_matches(r.raw, '"([\w-]+)"', 'g') AS m (parts)
+    JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(m.parts[1]), 'UTF8'))
+    WHERE t.reason = 'forgotten'
+)
+
+-- name: scrub_errors_of_jobs
+-- Errors lose the address of an account that is to be forgotten.
+UPDATE crawl_jobs AS r SET error_message = regexp_replace(r.error_message, '\muser/(' || f.names || ')(?![\w-])', 'user/…', 'gi')
+FROM (
+    SELECT said.error_message, string_agg(DISTINCT m.parts[1], '|') AS names
+    FROM (SELECT DISTINCT error_message FROM crawl_jobs WHERE error_message ~* '\muser/') AS said
+    CROSS JOIN regexp_matches(said.error_message, '\muser/([\w-]+)', 'gi') AS m (parts)
+    JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(m.parts[1]), 'UTF8'))
+    WHERE t.reason = 'forgotten'
+    GROUP BY said.error_message
+) AS f
+WHERE r.error_message = f.error_message
+
+-- name: scrub_errors_of_crawls
+-- Errors lose the address of an account that is to be forgotten.
+UPDATE crawl_runs AS r SET error_message = regexp_replace(r.error_message, '\muser/(' || f.names || ')(?![\w-])', 'user/…', 'gi')
+FROM (
+    SELECT said.error_message, string_agg(DISTINCT m.parts[1], '|') AS names
+    FROM (SELECT DISTINCT error_message FROM crawl_runs WHERE error_message ~* '\muser/') AS said
+    CROSS JOIN regexp_matches(said.error_message, '\muser/([\w-]+)', 'gi') AS m (parts)
+    JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(m.parts[1]), 'UTF8'))
+    WHERE t.reason = 'forgotten'
+    GROUP BY said.error_message
+) AS f
+WHERE r.error_message = f.error_message
 
 -- name: drop_accounts
 -- Also where the caller's transaction goes on.

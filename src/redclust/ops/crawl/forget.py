@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,7 +41,6 @@ _TABLES = (
 )
 #: Steps of the erasure that are not a tombstone's own; the marks are made while the account has rows.
 _MARKS = ("mark_posts", "mark_comments", "purge_quarantine")
-_PURGES = ("purge_rejects", "scrub_jobs", "scrub_runs")
 #: So long a page of a crawl takes at most.
 _PAGES_S = 10.0
 
@@ -131,12 +129,10 @@ def _erase(connection: Connection, name: str) -> dict[str, int]:
     """Rows changed by step, those that changed any."""
     # A worker may have added the account just before its tombstone.
     ids = _ids(connection, name)
-    values: dict[str, Any] = {"name": name, "ids": ids, "address": rf"\muser/{re.escape(name)}\M"}
+    values: dict[str, Any] = {"name": name, "ids": ids}
     with connection.transaction():
         done = {step: connection.execute(query("forget", step), values).rowcount for step in _MARKS}
     done |= tombstones.apply(connection)
-    with connection.transaction():
-        done |= {step: connection.execute(query("forget", step), values).rowcount for step in _PURGES}
     return {step: rows for step, rows in done.items() if rows}
 
 

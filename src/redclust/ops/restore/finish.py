@@ -19,7 +19,7 @@ from redclust.ops.restore import quiet
 from redclust.sql import query
 
 #: By these what belongs to an account is found.
-_TELLING = ("users", "subreddits", "crawl_jobs", "graph_nodes", "graph_nodes_before")
+_TELLING = ("users", "subreddits", "crawl_jobs", "quarantine", "graph_nodes", "graph_nodes_before")
 
 
 @dataclass(frozen=True, slots=True)
