@@ -27,7 +27,8 @@ _VERBOSE = re.compile("-v+")
 
 def main() -> NoReturn:
     """Entry point: runs one command and ends with its exit code."""
-    arguments = _global_options_first(sys.argv[1:])
+    options, rest = _global_options_first(sys.argv[1:])
+    arguments = options + rest
     if "--version" in arguments[: arguments.index("--") if "--" in arguments else None]:
         print(f"redclust {__version__}")  # noqa: T201 - before anything is imported: it must be quick
         sys.exit(0)
@@ -35,9 +36,9 @@ def main() -> NoReturn:
     _open_standard_streams()
     verbosity = sum(a.count("v") for a in arguments if _VERBOSE.fullmatch(a))
     try:
-        from redclust.cli.app import app
+        from redclust.cli.app import with_verb
 
-        app(args=arguments, prog_name="redclust")
+        with_verb(next(iter(rest), None))(args=arguments, prog_name="redclust")
     except RedclustError as error:
         _fail(error, verbosity)
     except KeyboardInterrupt:
@@ -87,7 +88,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _global_options_first(arguments: list[str]) -> list[str]:
+def _global_options_first(arguments: list[str]) -> tuple[list[str], list[str]]:
     """``redclust precalc --quiet`` is ``redclust --quiet precalc``; what is psql's is left alone."""
     first: list[str] = []
     rest: list[str] = []
@@ -103,7 +104,7 @@ def _global_options_first(arguments: list[str]) -> list[str]:
                 first.append(value)
         else:
             rest.append(argument)
-    return first + rest
+    return first, rest
 
 
 def _foreseen(error: Exception) -> RedclustError:

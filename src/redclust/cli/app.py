@@ -101,3 +101,15 @@ def options(
     ctx.obj = Runtime(
         home=home, config=config_file, env_file=env_file, database_url=database_url, quiet=quiet
     )
+
+
+def with_verb(verb: str | None) -> typer.Typer:
+    """The application with that verb alone, where it is one of them.
+
+    Typer works out the parameters of every command that it is given, which takes longer than most verbs do.
+    """
+    commands = [one for one in app.registered_commands if one.name == verb]
+    groups = [one for one in app.registered_groups if one.name == verb]
+    if commands or groups:
+        app.registered_commands, app.registered_groups = commands, groups
+    return app
