@@ -78,8 +78,11 @@ class Fleet:
             self.logs[process.pid] = Path(log.name)
 
     def _had_begun(self, process: subprocess.Popen[bytes]) -> bool:
-        """Whether it had opened the database: the first thing that it says then."""
-        return "redclust: database: " in self.logs[process.pid].read_text(errors="replace")
+        """Whether it had come to work: before that, a database that goes away ends it by its own code."""
+        return process.pid in self._at_work()
+
+    def _at_work(self) -> set[int]:
+        return set(one(self.database, "SELECT COALESCE(array_agg(pid), '{}') FROM crawl_workers"))
 
     def victim(self, chance: random.Random) -> subprocess.Popen[bytes]:
         """One that crawls just now: a fault while a worker starts up proves nothing."""
@@ -112,7 +115,7 @@ class Fleet:
     def all_at_work(self) -> bool:
         """Whether each has begun: one that is still being loaded ends by the signal itself."""
         self.keep_up()
-        known = set(one(self.database, "SELECT COALESCE(array_agg(pid), '{}') FROM crawl_workers"))
+        known = self._at_work()
         return all(process.pid in known for process in self.running)
 
     def stop(self) -> list[int]:
