@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from precalc_worlds import planted
+from precalc_worlds import Compute, planted
 
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
@@ -47,3 +47,17 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             found = plan(connection, query("precalc", f"stage_{name}_changes"))
             assert "Full Join" in found
             assert "Nested Loop" not in found.splitlines()[0]
+
+
+def test_versions_are_compared_by_hash_though_statistics_are_old(
+    connection: Connection, put: Callable[..., None], compute: Compute
+) -> None:
+    for seed in (1, 2, 3):
+        connection.execute("ANALYZE")
+        put(planted(3, 10, 300, seed=seed))
+        newest = compute(minimum=2).run_id
+    statement = query("versions", "diff_links") % {"a": newest - 1, "b": newest}
+    assert "Nested Loop" in plan(connection, statement)
+    with connection.transaction():
+        connection.execute(query("versions", "by_hash"))
+        assert "Nested Loop" not in plan(connection, statement)

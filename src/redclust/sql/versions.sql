@@ -25,6 +25,11 @@ WHERE status = 'completed'
 ORDER BY id DESC
 LIMIT %(limit)s
 
+-- name: by_hash
+-- Statistics that are older than the newest version promise one changed row; a nested loop over all of them would
+-- then be quadratic. Until the transaction ends.
+SELECT set_config('enable_nestloop', 'off', true)
+
 -- name: diff_nodes
 -- How many nodes of each type came, went, changed, or only moved between two versions.
 SELECT COALESCE(type_a, type_b) AS type,

@@ -149,6 +149,7 @@ def diff(
         turned = a > b
         values = {"a": min(a, b), "b": max(a, b)}
         named = {**values, "limit": _NAMED}
+        connection.execute(query("versions", "by_hash"))
         nodes = tuple(Difference(*row) for row in connection.execute(query("versions", "diff_nodes"), values))
         links = tuple(Difference(*row) for row in connection.execute(query("versions", "diff_links"), values))
         grown = tuple(Grown(*row) for row in connection.execute(query("versions", "diff_biggest"), named))
