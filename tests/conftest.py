@@ -55,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    # Most tests wait (for a server, a lease, an answer that is late by intent) as long as they work.
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_report_header() -> str:
     tools = pgtools.find_tools(BIN_DIR)
     libpq = psycopg.pq.version()
