@@ -28,8 +28,10 @@ def test_activity_is_fetched_by_ranges_of_pages(connection: Connection, put: Cal
 def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Callable[..., None]) -> None:
     put(planted(3, 10, 400, seed=1))
     with connection.transaction():
+        rules = {"spread": 0.4, "things": 50, "people": [], "bots": []}
         for name in (
             "stage_activity",
+            "stage_regular_users",
             "stage_users",
             "stage_subreddits",
             "stage_placed_subreddits",
@@ -39,7 +41,8 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             "stage_community_links",
             "analyze_staged",
         ):
-            connection.execute(query("precalc", name))
+            values = rules if name in ("stage_regular_users", "stage_users") else None
+            connection.execute(query("precalc", name), values)
         detailed.choose(connection, PrecalcSettings())
         detailed.stage(connection, PrecalcSettings())
         staging.define(connection)

@@ -52,9 +52,15 @@ def test_json(put: Callable[..., None], redclust: Redclust) -> None:
     figures = report["figures"]
     assert figures["min_shared_users"] == 4
     assert figures["links"] == len(count(WORLD, minimum=4).links)
+    left_out = figures["bots"].pop("left_out")
+    assert [(one["why"], one["subreddits"], one["activity"]) for one in left_out] == [
+        ("subreddits", 101, 101),
+        ("marked", 9, 9),
+    ]
     assert figures["bots"] == {
         "marked": 1,
         "over_cap": 1,
+        "regular": 0,
         "max_subreddits_per_user": 100,
         "most_active": ["reader", "spambot"],
     }
@@ -67,7 +73,12 @@ def test_json(put: Callable[..., None], redclust: Redclust) -> None:
     assert [change["table"] for change in figures["changes"]][-2:] == ["graph_nodes", "graph_links"]
     status = json.loads(redclust("precalc", "status", "--format", "json", check=0).stdout)
     assert status["schema"] == "redclust.precalc.status/1"
+    figures["bots"]["left_out"] = left_out
     assert status["shown"]["figures"] == figures
+    assert [(bot["name"], bot["why"]) for bot in status["bots"]] == [
+        ("reader", "subreddits"),
+        ("spambot", "marked"),
+    ]
     assert status["runs"][0]["settings"]["clear"] is True
 
 

@@ -77,6 +77,20 @@ class PrecalcSettings(_Section):
         default=100,
         description="A user active in more subreddits counts as a bot and is left out of the map.",
     )
+    regular_bot_spread_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.4,
+        description="An account counts as a bot when the gaps between what it writes spread (standard "
+        "deviation) by less than this share of their mean; chance has 1, people more; 0: not looked at.",
+    )
+    regular_bot_things: Annotated[int, Field(ge=10)] = Field(
+        default=50, description="Posts and comments from which on that is looked at."
+    )
+    bots: tuple[str, ...] = Field(
+        default=(), description="Accounts that count as bots besides the known names."
+    )
+    people: tuple[str, ...] = Field(
+        default=(), description="Accounts that count as people, whatever they do."
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
         default=42, description="Seed of the community search: the same data and seed give the same map."
     )
@@ -118,6 +132,14 @@ class PrecalcSettings(_Section):
     clear_on_start: bool = Field(
         default=False, description="Rebuild without the previous graph (PRECALC_CLEAR_ON_START)."
     )
+
+    @field_validator("bots", "people", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        # In the environment a list is a text with commas.
+        if not isinstance(value, str):
+            return value
+        return [part.strip().removeprefix("u/") for part in value.split(",") if part.strip()]
 
 
 class QueueSettings(_Section):

@@ -42,7 +42,7 @@ def _precalc(report: PrecalcReport, out: Console) -> None:
 
 
 def _nothing(figures: Figures, out: Console) -> None:
-    if figures.bots.marked or figures.bots.over_cap:
+    if figures.bots.total:
         out.print("No subreddits found: all active accounts count as bots")
         _left_out(figures, out)
         out.print("The cap is precalc.max_subreddits_per_user; the graph is as it was")
@@ -53,11 +53,12 @@ def _nothing(figures: Figures, out: Console) -> None:
 
 def _left_out(figures: Figures, out: Console) -> None:
     bots = figures.bots
-    if bots.marked or bots.over_cap:
-        more = ", …" if bots.marked + bots.over_cap > len(bots.most_active) else ""
+    if bots.total:
+        more = ", …" if bots.total > len(bots.most_active) else ""
+        regular = f", {bots.regular} that write like a clock" if bots.regular else ""
         out.print(
             f"Left out as bots: {bots.marked} marked, {bots.over_cap} in more than "
-            f"{bots.max_subreddits_per_user} subreddits ({', '.join(bots.most_active)}{more})"
+            f"{bots.max_subreddits_per_user} subreddits{regular} ({', '.join(bots.most_active)}{more})"
         )
     if figures.dangling_rows:
         out.print(f"Left out {figures.dangling_rows} rows whose user or subreddit is not there")
@@ -84,6 +85,7 @@ def _status(report: PrecalcStatusReport, out: Console) -> None:
         out.print("No graph has been computed yet: redclust precalc")
     else:
         _shown(shown, out)
+        _bots(report, out)
     if report.runs:
         runs = table("run", "started", "state", "took", "subreddits", "users", "links", "", right=_NUMBERS)
         for run in report.runs:
@@ -104,6 +106,24 @@ def _shown(run: Run, out: Console) -> None:
         f"{figures.communities} communities; related from {figures.min_shared_users} shared users on"
     )
     _left_out(figures, out)
+
+
+def _bots(report: PrecalcStatusReport, out: Console) -> None:
+    if not report.bots:
+        return
+    rows = table("left out", "why", "subreddits", "activity", right=("subreddits", "activity"))
+    for bot in report.bots[:_BOTS_SHOWN]:
+        rows.add_row(f"u/{bot.name}", _WHY[bot.why], f"{bot.subreddits:,}", f"{bot.activity:,}")
+    out.print(rows)
+    out.print("precalc.people and precalc.bots say otherwise of an account; redclust config show")
+
+
+_BOTS_SHOWN = 20
+_WHY = {
+    "marked": "known or named as a bot",
+    "subreddits": "too many subreddits",
+    "regular": "writes like a clock",
+}
 
 
 def _row(run: Run, *, alive: bool) -> tuple[str, ...]:

@@ -20,9 +20,37 @@ GROUP BY user_id, subreddit_id
 -- Which transactions this snapshot sees.
 CREATE TEMPORARY TABLE snapshot_moment AS SELECT pg_current_snapshot() AS seen
 
+-- name: stage_regular_users
+-- Accounts that write at regular times, as a clock would have it: the gaps between what they wrote spread by less than
+-- a share of their mean. By chance alone the share is about 1, people come in bursts and have more.
+CREATE TEMPORARY TABLE regular_users AS
+SELECT author_id AS id
+FROM (
+    SELECT author_id, extract(epoch FROM created_at - lag(created_at) OVER (
+               PARTITION BY author_id ORDER BY created_at))::double precision AS gap_s
+    FROM (
+        SELECT author_id, created_at FROM posts WHERE NOT placeholder AND author_id IS NOT NULL
+        UNION ALL
+        SELECT author_id, created_at FROM comments WHERE author_id IS NOT NULL
+    ) AS written
+    WHERE %(spread)s::double precision > 0
+) AS spaced
+GROUP BY author_id
+HAVING count(gap_s) >= %(things)s::bigint - 1 AND avg(gap_s) > 0
+   AND stddev_pop(gap_s) < %(spread)s::double precision * avg(gap_s)
+
 -- name: stage_users
--- The names of users, as of the same snapshot.
-CREATE TEMPORARY TABLE snapshot_users AS SELECT id, name, bot_reason FROM users
+-- The names of users, as of the same snapshot, and why an account counts as a bot.
+CREATE TEMPORARY TABLE snapshot_users AS
+SELECT u.id, u.name, named.is_person,
+       CASE WHEN named.is_person THEN NULL
+            WHEN u.bot_reason IS NOT NULL THEN u.bot_reason
+            WHEN named.is_bot THEN 'settings'
+            WHEN r.id IS NOT NULL THEN 'regular' END AS bot_reason
+FROM users AS u
+CROSS JOIN LATERAL (SELECT COALESCE(lower(u.name) = ANY(%(people)s::text[]), false) AS is_person,
+                           COALESCE(lower(u.name) = ANY(%(bots)s::text[]), false) AS is_bot) AS named
+LEFT JOIN regular_users AS r ON r.id = u.id
 
 -- name: stage_subreddits
 -- The names of subreddits, as of the same snapshot.
@@ -70,8 +98,9 @@ SELECT string_agg(int4send(id) || decode(left(md5(lower(name)), 8), 'hex'), ''::
 FROM snapshot_users
 
 -- name: named_bots
--- The users that are marked as bots.
-SELECT id FROM snapshot_users WHERE bot_reason IS NOT NULL
+-- The users that count as bots whatever they are active in, and those that count as people; who is regular.
+SELECT id, is_person, COALESCE(bot_reason = 'regular', false) FROM snapshot_users
+WHERE bot_reason IS NOT NULL OR is_person
 
 -- name: subreddit_names
 -- The subreddits in the order of their names.
@@ -153,7 +182,7 @@ CREATE TEMPORARY TABLE silent_users AS
 SELECT id FROM snapshot_users WHERE %(detailed)s::boolean AND bot_reason IS NOT NULL
 UNION
 SELECT a.user_id FROM new_activity AS a JOIN snapshot_subreddits AS s ON s.id = a.subreddit_id
-WHERE %(detailed)s::boolean
+WHERE %(detailed)s::boolean AND a.user_id NOT IN (SELECT id FROM snapshot_users WHERE is_person)
 GROUP BY a.user_id HAVING count(*) > %(cap)s::bigint
 
 -- name: stage_chosen_posts
@@ -602,6 +631,10 @@ UPDATE precalc_runs SET figures = %(figures)s WHERE id = %(id)s
 -- Why a run ended without a graph; one that has committed its graph stays completed.
 UPDATE precalc_runs SET status = 'failed', finished_at = now(), error_message = %(error_message)s
 WHERE id = %(id)s AND status = 'running'
+
+-- name: names_of_bots
+-- How the accounts of these numbers are called now; one that was forgotten is called nothing.
+SELECT id, name FROM users WHERE id = ANY(%(ids)s::integer[])
 
 -- name: runs
 -- The newest runs, newest first.

@@ -6,16 +6,36 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Bots:
-    """Accounts left out of the map: marked ones, and those in more subreddits than a person is.
+class LeftOut:
+    """An account that counts as a bot, by its number: who is forgotten is named nowhere.
 
-    ``most_active`` are the first few of both by activity.
+    ``why`` is ``marked`` (by its name or in the settings), ``subreddits`` or ``regular``.
+    """
+
+    user_id: int
+    why: str
+    subreddits: int
+    activity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bots:
+    """Accounts left out of the map: marked ones, those in more subreddits than a person is, and of the rest
+    those that write at regular times.
+
+    ``most_active`` and ``left_out`` are the first few of all by activity.
     """
 
     marked: int = 0
     over_cap: int = 0
+    regular: int = 0
     max_subreddits_per_user: int = 0
     most_active: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return self.marked + self.over_cap + self.regular
 
 
 @dataclass(frozen=True, slots=True)

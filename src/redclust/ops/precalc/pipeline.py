@@ -15,9 +15,19 @@ from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import atlas, detailed, history, previous, regions, snapshot, staging, versions
+from redclust.ops.precalc import (
+    atlas,
+    bots,
+    detailed,
+    history,
+    previous,
+    regions,
+    snapshot,
+    staging,
+    versions,
+)
 from redclust.ops.precalc.atlas import Pairs, Places
-from redclust.ops.precalc.figures import Bots, Figures, TableChange
+from redclust.ops.precalc.figures import Figures, TableChange
 from redclust.ops.precalc.snapshot import People
 from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
 from redclust.ops.precalc.swap import TABLES, swap, tidy
@@ -27,8 +37,6 @@ from redclust.sql import query
 _MIB = 1024 * 1024
 #: Rows of activity that are fetched at a time: 16 bytes each.
 _READ_BLOCK_ROWS = 100_000
-#: How many bots a report names.
-_NAMED_BOTS = 5
 #: How long the finished graph waits for maintenance, a migration or a restore to end.
 _OPERATIONS_LIMIT_S = 600
 
@@ -81,7 +89,8 @@ def run(
         connection.execute(query("precalc", "notice_dead_client"))
         values = {"work_mem": f"{settings.memory_mb * 1024 // 2}kB"}
         connection.execute(query("precalc", "use_memory"), values)
-        options: dict[str, Any] = {**settings.model_dump(), "clear": clear}
+        # Without the names of accounts: who is forgotten is named nowhere.
+        options: dict[str, Any] = {**settings.model_dump(exclude={"bots", "people"}), "clear": clear}
         run_id, dead = history.begin(connection, options)
         for dead_id, at in dead:
             progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
@@ -109,12 +118,13 @@ class _Run:
         with self.steps.rows("reading_s", "reading activity") as task:
             taken = snapshot.read(
                 self.connection,
+                self.settings,
                 block_rows=_READ_BLOCK_ROWS,
                 beside=lambda connection: detailed.choose(connection, self.settings),
                 task=task,
             )
             people = snapshot.leave_out_bots(taken, cap)
-            most_active = snapshot.names_of(self.connection, people.left_out_ids[:_NAMED_BOTS])
+            left_out = bots.told(self.connection, people, cap)
         at = taken.at
         figures = Figures(
             activity_rows=len(taken.users) + taken.dangling_rows,
@@ -123,7 +133,7 @@ class _Run:
             min_shared_users=atlas.minimum_shared_users(self.settings.min_shared_users, len(people.users)),
             subreddit_nodes=len(people.subreddit_ids),
             user_nodes=len(people.user_ids),
-            bots=Bots(people.marked, len(people.left_out_ids) - people.marked, cap, most_active),
+            bots=left_out,
         )
         del taken  # as large as people
         if figures.subreddit_nodes:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import psycopg
 
+from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
 from redclust.report import Task
 from redclust.sql import query
@@ -18,6 +19,9 @@ from redclust.sql import query
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+#: Why an account was left out, the first that holds.
+BOT_REASONS = ("marked", "subreddits", "regular")
 
 _PACKED_USER = np.dtype([("id", ">i4"), ("key", ">u4")])
 _PACKED = np.dtype([("user", ">i4"), ("subreddit", ">i4"), ("count", ">i8")])
@@ -31,14 +35,16 @@ class Snapshot:
     user and subreddit, each pair once. ``dangling_rows`` named a user or a subreddit that is not there.
 
     Shapes:
-        user_ids, marked_as_bot: (u,), and user_keys, which follow from the names; subreddit_ids,
-        subreddit_names: (s,); users, subreddits, activity: (m,).
+        user_ids, trusted, marked_as_bot, regular: (u,), and user_keys, which follow from the names;
+        subreddit_ids, subreddit_names: (s,); users, subreddits, activity: (m,).
     """
 
     at: datetime
     user_ids: Int32Array
     user_keys: npt.NDArray[np.uint32]
+    trusted: BoolArray
     marked_as_bot: BoolArray
+    regular: BoolArray
     subreddit_ids: Int32Array
     subreddit_names: tuple[str, ...]
     users: Int32Array
@@ -55,7 +61,8 @@ class People:
         user_ids, user_keys, total: (u,), the latter a user's whole activity;
         subreddit_ids, subreddit_names, people: (s,), the latter the distinct users of a subreddit;
         users, subreddits, activity: (m,), as in :class:`Snapshot`;
-        left_out_ids: the bots by descending activity, ``marked`` of them marked as such.
+        left_out_ids, left_out_subreddits, left_out_activity, left_out_why: (b,), the bots by descending
+            activity, the latter an index into :data:`BOT_REASONS`.
     """
 
     user_ids: Int32Array
@@ -68,11 +75,18 @@ class People:
     subreddits: Int32Array
     activity: Int64Array
     left_out_ids: Int32Array
-    marked: int
+    left_out_subreddits: Int64Array
+    left_out_activity: Int64Array
+    left_out_why: Int64Array
 
 
 def read(
-    connection: Connection, *, block_rows: int, beside: Callable[[Connection], None], task: Task
+    connection: Connection,
+    settings: PrecalcSettings,
+    *,
+    block_rows: int,
+    beside: Callable[[Connection], None],
+    task: Task,
 ) -> Snapshot:
     """Count the activity of one moment, and fetch it; ``beside`` sees the same moment.
 
@@ -83,13 +97,25 @@ def read(
     with connection.transaction():
         at = _row(connection, "transaction_began_at")[0]
         connection.execute(query("precalc", "group_by_sorting"))
-        for name in ("stage_moment", "stage_activity", "stage_users", "stage_subreddits", "stage_titles"):
+        for name in ("stage_moment", "stage_activity"):
+            connection.execute(query("precalc", name))
+        rules = {
+            "spread": settings.regular_bot_spread_ratio,
+            "things": settings.regular_bot_things,
+            "people": [name.lower() for name in settings.people],
+            "bots": [name.lower() for name in settings.bots],
+        }
+        for name in ("stage_regular_users", "stage_users"):
+            connection.execute(query("precalc", name), rules)
+        for name in ("stage_subreddits", "stage_titles"):
             connection.execute(query("precalc", name))
         beside(connection)
     connection.isolation_level = None
     user_rows = np.frombuffer(_packed(connection, "user_ids"), _PACKED_USER)
     user_ids = user_rows["id"].astype(np.int32)
-    marked = [row[0] for row in connection.execute(query("precalc", "named_bots"))]
+    told = np.array(connection.execute(query("precalc", "named_bots")).fetchall(), np.int32).reshape(-1, 3)
+    trusted, regular = told[told[:, 1] == 1, 0], told[told[:, 2] == 1, 0]
+    marked = told[(told[:, 1] == 0) & (told[:, 2] == 0), 0]
     names = connection.execute(query("precalc", "subreddit_names")).fetchall()
     subreddit_ids = np.array([row[0] for row in names], np.int32)
     rows = _activity(connection, block_rows, task)
@@ -101,7 +127,9 @@ def read(
         at=at,
         user_ids=user_ids,
         user_keys=user_rows["key"].astype(np.uint32),
-        marked_as_bot=np.isin(user_ids, np.array(marked, np.int32)),
+        trusted=np.isin(user_ids, trusted),
+        marked_as_bot=np.isin(user_ids, marked),
+        regular=np.isin(user_ids, regular),
         subreddit_ids=subreddit_ids,
         subreddit_names=tuple(row[1] for row in names),
         users=users[order],
@@ -112,11 +140,15 @@ def read(
 
 
 def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
-    """Keep people: accounts that are not marked as bots, and are in at most ``max_subreddits``; linear."""
+    """Keep people: accounts that are no bots by name or by regularity, and are in at most ``max_subreddits``.
+
+    Those that are to be trusted are people whatever they do. Linear.
+    """
     n_users = len(snapshot.user_ids)
     degree = np.bincount(snapshot.users, minlength=n_users)
     active = degree > 0
-    bot = active & ((degree > max_subreddits) | snapshot.marked_as_bot)
+    over = (degree > max_subreddits) & ~snapshot.trusted
+    bot = active & (over | snapshot.marked_as_bot | snapshot.regular)
     person = active & ~bot
     kept = person[snapshot.users]
     people = np.bincount(snapshot.subreddits[kept], minlength=len(snapshot.subreddit_ids))
@@ -135,7 +167,9 @@ def leave_out_bots(snapshot: Snapshot, max_subreddits: int) -> People:
         subreddits=_renumbered(alive)[snapshot.subreddits[kept]],
         activity=snapshot.activity[kept],
         left_out_ids=snapshot.user_ids[bots],
-        marked=int(np.count_nonzero(active & snapshot.marked_as_bot)),
+        left_out_subreddits=degree[bots],
+        left_out_activity=total[bots],
+        left_out_why=np.select([snapshot.marked_as_bot[bots], over[bots]], [0, 1], 2),
     )
 
 

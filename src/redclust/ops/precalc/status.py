@@ -8,7 +8,8 @@ from typing import ClassVar
 from redclust.db import locks
 from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import history
+from redclust.ops.precalc import bots, history
+from redclust.ops.precalc.bots import NamedBot
 from redclust.ops.precalc.history import Run
 from redclust.report import Report
 from redclust.sql import query
@@ -19,13 +20,15 @@ class PrecalcStatusReport(Report):
     """``shown`` is the run whose graph everybody sees; ``runs`` the newest ones, newest first.
 
     ``running_by`` names the session of a run that is at work now. A run that says it is running while nobody
-    is at work was killed. Not ok when no graph has been made, or when the newest run that ended failed.
+    is at work was killed. ``bots`` are the most active accounts that the shown graph leaves out. Not ok when
+    no graph has been made, or when the newest run that ended failed.
     """
 
     verb: ClassVar[str] = "precalc.status"
     shown: Run | None
     running_by: str | None
     runs: tuple[Run, ...]
+    bots: tuple[NamedBot, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -38,8 +41,10 @@ def status(database: Database, *, limit: int) -> PrecalcStatusReport:
     with database.connect(autocommit=True) as connection:
         keys = {"class": LOCK_CLASS, "name": int(LockName.PRECALC)}
         held = connection.execute(query("db", "lock_holder"), keys).fetchone() is not None
+        shown = history.shown(connection)
         return PrecalcStatusReport(
-            shown=history.shown(connection),
+            shown=shown,
             running_by=locks.holder(connection, LockName.PRECALC) if held else None,
             runs=tuple(history.newest(connection, limit)),
+            bots=bots.named(connection, shown.figures.bots.left_out) if shown else (),
         )
