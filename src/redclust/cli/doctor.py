@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from redclust.cli.runtime import Format, FormatOption, Runtime
 
-app = typer.Typer(help="What is wrong, and what to do about it.", no_args_is_help=True)
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def command(
+    ctx: typer.Context,
+    as_cron: Annotated[
+        bool, typer.Option("--as-cron", help="Look with the empty environment that cron gives.")
+    ] = False,
+    ask_reddit: Annotated[
+        bool, typer.Option("--ask-reddit", help="See whether the credentials are accepted: one request.")
+    ] = False,
+    nagios: Annotated[
+        bool,
+        typer.Option(
+            "--nagios", help="One line and a plugin's exit codes: 0 ok, 1 warning, 2 critical, 3 unknown."
+        ),
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the diagnostics for an issue, without secrets and content.",
+            show_default=False,
+        ),
+    ] = None,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Check everything: database, disks, backups, crawls, the graph, each with its threshold and what helps.
+
+    Exit 0 when all is well, 3 with a warning or worse. What was never set up is not wrong; what could not be
+    looked at is *not checked*, and says why. The thresholds are in the configuration (doctor).
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from redclust.ops import doctor
+
+    runtime: Runtime = ctx.obj
+    if as_cron:
+        runtime.again_as_cron()
+    if report is not None:
+        runtime.save(doctor.diagnose(runtime.loaded), report)
+    runtime.finish(doctor.examine(runtime.loaded, nagios=nagios, ask_reddit=ask_reddit), fmt)
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -95,3 +96,27 @@ class Runtime:
         sys.stdout.flush()
         if not report.ok:
             raise typer.Exit(report.exit_code)
+
+    def save(self, report: Report, path: Path) -> None:
+        """Write a report as JSON into a file that only its owner may read."""
+        from redclust.ops import doctor
+        from redclust.render.output import to_json
+
+        doctor.save(to_json(report), path)
+        self.say(f"written: {path}")
+
+    def again_as_cron(self) -> NoReturn:
+        """This command line once more, in this process, with nothing but what cron puts into the environment.
+
+        What was named by the environment is gone then, which is what is to be seen.
+        """
+        account = pwd.getpwuid(os.getuid())
+        environment = {
+            "HOME": account.pw_dir,
+            "LOGNAME": account.pw_name,
+            "SHELL": "/bin/sh",
+            "PATH": "/usr/bin:/bin",
+        }
+        arguments = [one for one in sys.argv[1:] if one != "--as-cron"]
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, "-m", "redclust", *arguments], environment)  # noqa: S606 - it is ourselves

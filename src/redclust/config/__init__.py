@@ -1,5 +1,6 @@
 """Settings: what there is (``sections``), what the environment calls it (``names``), who says (``load``)."""
 
+from redclust.config.doctor import DoctorSettings
 from redclust.config.load import Loaded, default_file, default_home, load
 from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
@@ -24,6 +25,7 @@ __all__ = [
     "BackupSettings",
     "CrawlSettings",
     "DatabaseSettings",
+    "DoctorSettings",
     "ImportSettings",
     "Loaded",
     "MaintenanceSettings",

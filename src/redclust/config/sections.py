@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -21,21 +20,11 @@ from pydantic import (
     model_validator,
 )
 
-from redclust import duration
+from redclust.config.base import LengthOfTime
+from redclust.config.base import Section as _Section
+from redclust.config.doctor import DoctorSettings
 
 USER_AGENT_EXAMPLE = "linux:redclust:0.1 (by /u/YOUR_NAME)"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        # pydantic takes YAML's `true` for a 1.
-        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError("yes or no is not a value of this key")
-        return value
 
 
 class DatabaseSettings(_Section):
@@ -237,15 +226,6 @@ class RedditSettings(_Section):
         return value.rstrip("/")
 
 
-def _length_of_time(text: str) -> str:
-    if duration.seconds(text) <= 0:
-        raise ValueError("must be longer than nothing")
-    return text
-
-
-LengthOfTime = Annotated[str, AfterValidator(_length_of_time)]
-
-
 class BackupSettings(_Section):
     """Where backups go, how they are made, and how many are kept."""
 
@@ -411,6 +391,7 @@ class Settings(_Section):
     backup: BackupSettings = BackupSettings()
     reddit: RedditSettings = RedditSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    doctor: DoctorSettings = DoctorSettings()
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.doctor import DiskReport
-from redclust.render.output import size, table
+from redclust.ops.doctor import DiskReport, DoctorReport
+from redclust.render.output import plain, size, table
 from redclust.report import Report
 
 
 def show(report: Report, out: Console) -> None:
     match report:
+        case DoctorReport():
+            _nagios(report, out) if report.nagios else _doctor(report, out)
         case DiskReport():
             _disk(report, out)
         case _:
             raise TypeError(type(report).__name__)
+
+
+def _doctor(report: DoctorReport, out: Console) -> None:
+    rows = table("check", "", "found", "threshold", "what helps")
+    for one in report.findings:
+        rows.add_row(one.check, one.state, plain(one.figure), one.threshold, one.command)
+    out.print(rows)
+    out.print(", ".join(f"{number} {state}" for state, number in sorted(report.counts.items())))
+
+
+def _nagios(report: DoctorReport, out: Console) -> None:
+    """One line, as monitoring plugins write it."""
+    word = ("OK", "WARNING", "CRITICAL", "UNKNOWN")[report.exit_code]
+    worse = [one for one in report.findings if one.state in ("critical", "warning")]
+    unknown = [one for one in report.findings if one.state == "not checked"]
+    chosen = worse or (unknown if report.exit_code else [])
+    told = "; ".join(f"{one.check}: {one.figure}" for one in chosen) or "all is well"
+    out.print(f"REDCLUST {word} - {plain(told)}")
 
 
 def _disk(report: DiskReport, out: Console) -> None:

@@ -3,6 +3,7 @@
 from redclust.ops.db.activity import ActivityReport, Session, Waiting, activity
 from redclust.ops.db.connections import ConnectionsReport, IdleReport, connections, terminate_idle
 from redclust.ops.db.log import follow, log
+from redclust.ops.db.log import path_of as log_path
 from redclust.ops.db.schema import MigrateReport, migrate
 from redclust.ops.db.server import (
     ServerReport,
@@ -41,6 +42,7 @@ __all__ = [
     "follow",
     "locks",
     "log",
+    "log_path",
     "migrate",
     "psql",
     "restart",
