@@ -64,7 +64,7 @@ def busy(fill: Callable[[int], None]) -> None:
     fill(20_000)
 
 
-@pytest.mark.parametrize("seed", rounds(3, 30))
+@pytest.mark.parametrize("seed", rounds(2, 30))
 def test_killed_at_any_moment(
     backups: Backups, busy: None, database: Database, loaded: Loaded, seed: int
 ) -> None:

@@ -32,7 +32,7 @@ ORPHANS = (
 )
 
 
-@pytest.mark.parametrize("seed", rounds(3, 30))
+@pytest.mark.parametrize("seed", rounds(2, 30))
 def test_killed_at_a_random_moment(
     database: Database, connection: Connection, redclust: Redclust, seed: int
 ) -> None:

@@ -75,7 +75,7 @@ def program(pid: int) -> str:
         return ""
 
 
-@pytest.mark.parametrize("seed", rounds(4, 30))
+@pytest.mark.parametrize("seed", rounds(2, 30))
 def test_a_killed_restore_leaves_the_old_or_the_new_and_the_next_run_clears_up(
     place: Place, seed: int
 ) -> None:
