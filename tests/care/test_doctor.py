@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from bloated import make
+from healthy import HEALTHY
 
 from harness import Redclust, kill_server
 from redclust.config import Loaded, Settings
@@ -19,19 +20,6 @@ from redclust.ops import doctor
 from redclust.ops.doctor import DoctorReport
 from redclust.ops.doctor.checks import CHECKS
 
-#: A map that was crawled, computed and cared for a moment ago.
-HEALTHY = """
-    INSERT INTO subreddits (name) VALUES ('golang');
-    INSERT INTO graph_nodes (id, name, val, type) VALUES ('subreddit_1', 'golang', 3, 'subreddit');
-    INSERT INTO precalc_runs (status, finished_at, snapshot_at, fingerprint, settings)
-    VALUES ('completed', clock_timestamp(), clock_timestamp(), 'f', '{}');
-    INSERT INTO crawl_jobs (subreddit_name, status, completed_at) VALUES ('golang', 'completed', now());
-    INSERT INTO crawl_runs (job_id, token, outcome, pages)
-    SELECT id, n, 'completed', 0 FROM crawl_jobs, generate_series(1, 10) AS n;
-    INSERT INTO run_history (verb, started_at, verdict)
-    VALUES ('integrity.check', now(), 'ok'), ('maintenance', now(), 'ok');
-    INSERT INTO api_budgets (client) VALUES ('c');
-"""
 Loads = Callable[..., Loaded]
 
 

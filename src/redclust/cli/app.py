@@ -22,6 +22,7 @@ from redclust.cli import (
     integrity,
     jobs,
     maintenance,
+    metrics,
     precalc,
     rehearse,
     reindex,
@@ -56,6 +57,7 @@ app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)
 app.command("maintenance")(maintenance.command)
 app.add_typer(doctor.app, name="doctor")
+app.command("metrics")(metrics.command)
 app.command("history")(history.command)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(db.app, name="db")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -120,3 +122,14 @@ class Runtime:
         arguments = [one for one in sys.argv[1:] if one != "--as-cron"]
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, "-m", "redclust", *arguments], environment)  # noqa: S606 - it is ourselves
+
+
+@contextmanager
+def until_terminated() -> Generator[threading.Event]:
+    """An event that SIGTERM sets: a loop that ends by it ends well."""
+    ended = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: ended.set())
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,227 @@
+"""metrics: what Prometheus' own parser reads, by its conventions; and an alert for each cause."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from healthy import HEALTHY
+from prometheus_client.parser import text_string_to_metric_families
+
+from harness import Redclust, wait_until
+from redclust.config import Loaded, Settings
+from redclust.db.connect import Connection
+from redclust.db.session import Database
+from redclust.ops.doctor import checks, facts
+from redclust.ops.doctor.disk import Disk
+from redclust.ops.metrics.families import families
+
+Samples = dict[str, list[tuple[dict[str, str], float]]]
+#: Base units, and what counts things.
+UNITS = re.compile(r"_(seconds|bytes|ratio|total|info|ok|up)$")
+COUNTS = {
+    *(
+        "up",
+        "check_state",
+        "connections",
+        "connections_limit",
+        "database_transaction_age",
+        "backups_verified",
+    ),
+    *(
+        "backup_failures",
+        "jobs",
+        "jobs_stuck",
+        "queue_ready",
+        "crawl_paused",
+        "crawl_workers",
+        "crawls_recent",
+    ),
+    *("reddit_budget_remaining", "reddit_breaker_open", "precalc_failures", "integrity_findings"),
+    *("table_rows", "table_dead_rows", "graph_nodes", "graph_links"),
+}
+DAY_S = 86_400.0
+
+
+def parsed(text: str) -> Samples:
+    found: Samples = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+    return found
+
+
+def rules(config: pytest.Config) -> dict[str, str]:
+    document = yaml.safe_load((config.rootpath / "docs" / "alerts.yml").read_text())
+    return {rule["alert"]: rule["expr"] for group in document["groups"] for rule in group["rules"]}
+
+
+def fires(expression: str, samples: Samples, now_s: float) -> bool:
+    """Every expression is of one shape, so that it can be judged without a Prometheus."""
+    shape = r"(time\(\) - )?(redclust_\w+)(?:\{(\w+)=\"([^\"]*)\"\})? (>|==) ([\d.]+)"
+    told = re.fullmatch(shape, expression)
+    assert told, expression
+    since, name, label, wanted, how, limit = told.groups()
+    for labels, value in samples.get(name, []):
+        if label and labels.get(label) != wanted:
+            continue
+        figure = now_s - value if since else value
+        if figure > float(limit) if how == ">" else figure == float(limit):
+            return True
+    return False
+
+
+def samples_of(found: facts.Facts, loaded: Loaded) -> Samples:
+    return {
+        name: [(dict(s.labels), s.value) for s in family.samples]
+        for family in families(found, checks.run(checks.Look(found, loaded.settings)))
+        for name in {s.name for s in family.samples}
+    }
+
+
+def test_prometheus_reads_it_and_the_names_are_as_it_wants(
+    redclust: Redclust, database: Database, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute(HEALTHY.encode())
+    text = redclust("metrics", check=0).stdout
+    samples = parsed(text)
+    assert samples["redclust_up"] == [({}, 1.0)]
+    assert samples["redclust_graph_nodes"] == [({"type": "subreddit"}, 1.0)]
+    assert samples["redclust_jobs"] == [({"status": "completed"}, 1.0)]
+    assert ({"table": "posts"}, 0.0) in samples["redclust_table_rows"]
+    for family in text_string_to_metric_families(text):
+        name = family.name.removeprefix("redclust_")
+        assert family.name != name
+        assert family.documentation.endswith("."), name
+        assert (family.type == "counter") == any(s.name.endswith("_total") for s in family.samples), name
+        assert UNITS.search(name) or name in COUNTS or family.type == "counter", name
+    if promtool := shutil.which("promtool"):
+        done = subprocess.run(
+            [promtool, "check", "metrics"], input=text, text=True, capture_output=True, check=False
+        )
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    file = tmp_path / "redclust.prom"
+    file.write_text("old")
+    assert redclust("metrics", "--textfile", str(file), check=0).stdout == ""
+    assert parsed(file.read_text()).keys() == samples.keys()
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+    assert "does not end in .prom" in redclust("metrics", "--textfile", str(tmp_path / "x"), check=2).stderr
+    down = redclust("--database-url", "postgresql://x@127.0.0.1:1/x", "metrics", check=0)
+    assert parsed(down.stdout)["redclust_up"] == [({}, 0.0)]
+    assert "redclust_jobs" not in parsed(down.stdout)
+
+
+def test_on_a_port_until_sigterm(redclust: Redclust, database: Database) -> None:
+    process = redclust.start("metrics", "--listen", "0")
+    assert process.stderr is not None
+    told = ""
+    while "/metrics" not in told:
+        told = process.stderr.readline()
+        assert told, "it ended"
+    address = told.split()[-1]
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - our own
+        assert parsed(answer.read().decode())["redclust_up"] == [({}, 1.0)]
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: process.poll() is not None, "it has ended")
+    assert process.returncode == 0
+    assert "not a port" in redclust("metrics", "--listen", "here", check=2).stderr
+
+
+def test_every_alert_fires_for_its_cause_and_none_without(
+    redclust: Redclust,
+    database: Database,
+    connection: Connection,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+) -> None:
+    alerts = rules(pytestconfig)
+    if promtool := shutil.which("promtool"):
+        subprocess.run(
+            [promtool, "check", "rules", str(pytestconfig.rootpath / "docs" / "alerts.yml")], check=True
+        )
+    connection.execute(HEALTHY.encode())
+    line = ("--database-url", database.target.url(), "--home", str(tmp_path))
+    redclust(*line, "backup", "now", check=0)
+    redclust(*line, "backup", "drill", check=0)
+    settings = {"database": {"url": database.target.url()}}
+    loaded = Loaded(Settings.model_validate(settings), tmp_path, None)
+    found = replace(facts.gather(loaded), disks=(Disk("home", "/", 100, 50),), log_errors=(0, 1000))
+    now_s = time.time()
+
+    def firing(found: facts.Facts, at_s: float = now_s) -> set[str]:
+        samples = samples_of(found, loaded)
+        return {name for name, expression in alerts.items() if fires(expression, samples, at_s)}
+
+    assert firing(found) == set()
+    seen = firing(found, now_s + 1801)
+    assert seen == {"RedclustFiguresStale"}
+    assert firing(found, now_s + 2 * DAY_S) - seen == {"RedclustBackupTooOld"}
+    assert firing(found, now_s + 36 * DAY_S) - seen == {"RedclustBackupTooOld", "RedclustDrillTooOld"}
+    seen |= {"RedclustBackupTooOld", "RedclustDrillTooOld"}
+    causes: dict[str, tuple[dict[str, Any], str]] = {
+        "RedclustDiskFull": ({"disks": (Disk("home", "/", 100, 14),)}, ""),
+        "RedclustLogErrors": ({"log_errors": (60, 1000)}, ""),
+        "RedclustCrawlerErrors": (
+            {},
+            "INSERT INTO crawl_runs (job_id, token, outcome, pages) SELECT id, n, 'failed', 0 "
+            "FROM crawl_jobs, generate_series(11, 12) AS n",
+        ),
+        "RedclustBreakerOpen": ({}, "UPDATE api_budgets SET open_until = now() + interval '1 min'"),
+        "RedclustJobsStuck": (
+            {},
+            "INSERT INTO crawl_jobs (subreddit_name, status, lease_until) "
+            "VALUES ('rust', 'crawling', now() - interval '1 min')",
+        ),
+        "RedclustQueueWaits": (
+            {},
+            "INSERT INTO crawl_jobs (subreddit_name, run_at) VALUES ('elm', now() - interval '25 h')",
+        ),
+        "RedclustGraphStale": (
+            {},
+            "UPDATE precalc_runs SET snapshot_at = now() - interval '5 h'; "
+            "INSERT INTO import_files (fingerprint, filters, name, kind, state, rows_read, finished_at) "
+            "VALUES ('f', '', 'a.zst', 'comments', 'complete', 1, now())",
+        ),
+        "RedclustPrecalcFailing": (
+            {},
+            "INSERT INTO precalc_runs (status, finished_at, error_message, settings) "
+            "VALUES ('failed', now(), 'timeout exceeded', '{}')",
+        ),
+        "RedclustGraphEmpty": ({}, "TRUNCATE graph_nodes, graph_links"),
+        "RedclustIntegrityFindings": (
+            {},
+            "INSERT INTO run_history (verb, started_at, verdict, figures) "
+            "VALUES ('integrity.check', now(), 'partial', '{\"found_rows\": 3}')",
+        ),
+    }
+    before: set[str] = set()
+    for alert, (changed, statement) in causes.items():
+        connection.execute(statement.encode() or b"SELECT 1")
+        current = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
+        assert firing(replace(current, **changed)) == before | {alert}, alert
+        before |= {alert} if statement else set()
+        seen |= {alert}
+    used = facts.gather(loaded).connections
+    assert not isinstance(used, facts.Missing)
+    full = replace(found, connections=replace(used, used=used.limit))
+    assert firing(full) == {"RedclustConnectionsExhausted"}
+    redclust(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
+    failed = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
+    assert firing(failed) - before == {"RedclustBackupFailing"}
+    nowhere = Loaded(
+        Settings.model_validate({"database": {"url": "postgresql://x@127.0.0.1:1/x"}}), tmp_path / "n", None
+    )
+    down = replace(facts.gather(nowhere), disks=found.disks)
+    assert firing(down) == {"RedclustDatabaseDown"}
+    seen |= {"RedclustConnectionsExhausted", "RedclustBackupFailing", "RedclustDatabaseDown"}
+    assert seen == set(alerts)
