@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from backup_place import Backups, loaded_for
+from rich.console import Console
 
 from harness import Clones, Redclust, kill_server, settings_for
 from redclust import config
@@ -26,6 +28,7 @@ from redclust.ops.backup.evidence import Check, Evidence
 from redclust.ops.backup.local import LocalStore
 from redclust.ops.backup.manifest import Identity, Level
 from redclust.ops.backup.store import Marker
+from redclust.render.backup import show as render
 from redclust.report import Silent
 
 NOW = datetime.now(UTC)
@@ -87,6 +90,14 @@ def test_everything_is_listed_as_what_it_is(one: Path, place: Path, loaded: Load
     assert lines["copy_of_it"].problem == f"a copy of {one.name} under another name"
     assert "manifest.json is missing" in lines[no_manifest.name].problem
     assert "cut off" in lines[cut.name].problem
+    # A name is to be copied: it is whole on every terminal.
+    for width in (80, 150):
+        shown = StringIO()
+        render(backup.ls(loaded), Console(file=shown, width=width))
+        lines_shown = shown.getvalue().splitlines()
+        assert any(line.startswith(f"{one.name} ") and " read " in line for line in lines_shown)
+        assert max(map(len, lines_shown)) <= width
+        assert f"a copy of {one.name}" in " ".join(shown.getvalue().split())
 
 
 @pytest.mark.parametrize("fault", ["emptied", "short by a byte", "cut in half", "deleted", "longer"])

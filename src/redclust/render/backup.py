@@ -21,6 +21,9 @@ from redclust.ops.restore import DrillReport
 from redclust.render.output import size, table
 from redclust.report import Report
 
+#: Columns from which on a backup and all that is to be said of it stand in one line.
+_WIDE = 150
+
 
 def show(report: Report, out: Console) -> None:
     match report:
@@ -58,22 +61,43 @@ def _now(report: BackupReport, out: Console) -> None:
 
 
 def _ls(report: ListReport, out: Console) -> None:
+    if report.backups:
+        _wide(report, out) if out.width >= _WIDE else _narrow(report, out)
+    out.print(f"{report.place}: latest is {report.latest}" if report.latest else report.note)
+    if report.latest and report.note:
+        out.print(f"note: {report.note}")
+
+
+def _wide(report: ListReport, out: Console) -> None:
     shown = table("name", "made (UTC)", "size", "rows", "state", "checked", "", right=("size", "rows"))
+    for column in shown.columns[:-1]:
+        column.no_wrap = True
     for line in report.backups:
         shown.add_row(
             line.name,
             f"{line.at:%Y-%m-%d %H:%M}",
-            size(line.size_bytes),
-            f"{line.rows:,}" if line.rows is not None else "",
-            line.state,
+            *_figures(line),
             f"{line.level} {line.checked_at:%Y-%m-%d %H:%M}" if line.checked_at else "",
             "; ".join(_remarks(line, report.latest)),
         )
-    if report.backups:
-        out.print(shown)
-    out.print(f"{report.place}: latest is {report.latest}" if report.latest else report.note)
-    if report.latest and report.note:
-        out.print(f"note: {report.note}")
+    out.print(shown)
+
+
+def _narrow(report: ListReport, out: Console) -> None:
+    """80 columns: a name is never broken, as it is to be copied; when one was made it says itself."""
+    shown = table("name", "size", "rows", "state", "checked", right=("size", "rows"))
+    shown.columns[0].no_wrap = True
+    for line in report.backups:
+        checked = f"{line.checked_at:%m-%d %H:%M}" if line.checked_at else ""
+        shown.add_row(line.name, *_figures(line), checked)
+    out.print(shown)
+    for line in report.backups:
+        if remarks := _remarks(line, report.latest):
+            out.print(f"{line.name}: {'; '.join(remarks)}")
+
+
+def _figures(line: Line) -> tuple[str, str, str]:
+    return size(line.size_bytes), f"{line.rows:,}" if line.rows is not None else "", line.state
 
 
 def _remarks(line: Line, latest: str | None) -> list[str]:
