@@ -97,7 +97,9 @@ WORDS = {
     "libraries": "''",
     "chosen": "SELECT id FROM graph_nodes",
     "found": "SELECT place, key, other FROM doomed",
-    "wrong": "SELECT ctid AS place, * FROM comments",
+    "looked": "SELECT ctid AS place, '' AS key, true AS no_post, true AS no_subreddit, true AS no_author, "
+    "true AS elsewhere FROM comments",
+    "fault": "no_post",
     "bereft": "SELECT place, key, other FROM doomed",
     "rows": "SELECT ctid, * FROM graph_nodes",
     "integrity.comment_parent_missing.rows": "SELECT ctid, * FROM comments",

@@ -66,55 +66,62 @@ FROM (
 ) AS t
 WHERE of_post <> own AND of_post <> '\x00000000'
 
--- name: comments_wrong_by_sets
+-- name: comments_looked_by_sets
 -- Comments whose author or subreddit is not there, or whose post is not there or in another subreddit: in one pass,
 -- where the ids are known as bits from 0 on, and the subreddits of the posts as above.
-SELECT t.ctid AS place, t.id, t.post_id, t.subreddit_id, t.author_id
+SELECT t.ctid AS place, t.id::text AS key, l.of_post = '\x00000000' AS no_post, l.no_subreddit, l.no_author,
+       l.of_post <> '\x00000000' AND l.of_post <> int4send(t.subreddit_id) AS elsewhere
 FROM comments AS t
-WHERE substr(%(values)s::bytea,
-             CASE WHEN t.post_id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
-                  THEN 4 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
-                            | (t.post_id & 4095)::integer)
-                  ELSE 0 END + 1, 4) <> int4send(t.subreddit_id)
-   OR CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer THEN get_bit(%(users)s::bytea, t.author_id) = 0
-           ELSE t.author_id IS NOT NULL END
-   OR CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
-           THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer
+                THEN get_bit(%(users)s::bytea, t.author_id) = 0 ELSE t.author_id IS NOT NULL END AS no_author,
+           CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
+                THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END AS no_subreddit,
+           substr(%(values)s::bytea,
+                  CASE WHEN t.post_id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
+                       THEN 4 * ((%(pages)s::integer[])[((t.post_id >> 12) - %(low)s::bigint)::integer + 1] << 12
+                                 | (t.post_id & 4095)::integer)
+                       ELSE 0 END + 1, 4) AS of_post
+) AS l
+WHERE l.of_post <> int4send(t.subreddit_id) OR l.no_author OR l.no_subreddit
 
--- name: comments_wrong_by_join
--- The same where the ids of posts are too far apart.
-SELECT t.ctid AS place, t.id, t.post_id, t.subreddit_id, t.author_id
-FROM comments AS t LEFT JOIN posts AS p ON p.id = t.post_id
-WHERE p.subreddit_id IS DISTINCT FROM t.subreddit_id
-   OR CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer THEN get_bit(%(users)s::bytea, t.author_id) = 0
-           ELSE t.author_id IS NOT NULL END
-   OR CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
-           THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END
+-- name: comments_looked_by_join
+-- The same where the ids of posts are too far apart; a post may stand twice.
+SELECT t.ctid AS place, t.id::text AS key, count(p.id) = 0 AS no_post, l.no_subreddit, l.no_author,
+       COALESCE(bool_or(p.subreddit_id <> t.subreddit_id), false) AS elsewhere
+FROM comments AS t
+LEFT JOIN posts AS p ON p.id = t.post_id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN t.author_id BETWEEN 0 AND %(highest_user)s::integer
+                THEN get_bit(%(users)s::bytea, t.author_id) = 0 ELSE t.author_id IS NOT NULL END AS no_author,
+           CASE WHEN t.subreddit_id BETWEEN 0 AND %(highest_subreddit)s::integer
+                THEN get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0 ELSE true END AS no_subreddit
+) AS l
+WHERE p.subreddit_id IS DISTINCT FROM t.subreddit_id OR l.no_author OR l.no_subreddit
+GROUP BY t.ctid, t.id, l.no_subreddit, l.no_author
 
 -- name: comments_told_apart
--- What is wrong with each of these comments, by the name of the check: the first keys, each with the number of all.
-WITH wrong AS MATERIALIZED ({wrong}), looked AS (
-    SELECT w.place, w.id::text AS key, count(p.id) = 0 AS no_post, count(s.id) = 0 AS no_subreddit,
-           w.author_id IS NOT NULL AND count(u.id) = 0 AS no_author,
-           COALESCE(bool_or(p.subreddit_id <> w.subreddit_id), false) AS elsewhere
-    FROM wrong AS w
-    LEFT JOIN posts AS p ON p.id = w.post_id
-    LEFT JOIN subreddits AS s ON s.id = w.subreddit_id
-    LEFT JOIN users AS u ON u.id = w.author_id
-    GROUP BY w.place, w.id, w.author_id
-)
-SELECT name, key, rows
-FROM (
-    SELECT c.name, l.key, count(*) OVER of_check AS rows, row_number() OVER (of_check ORDER BY l.key) AS nth
-    FROM looked AS l
-    CROSS JOIN LATERAL (VALUES ('comment_post_missing', no_post), ('comment_subreddit_missing', no_subreddit),
-                               ('comment_author_missing', no_author), ('comment_subreddit_differs', elsewhere)
-    ) AS c (name, is_so)
-    WHERE c.is_so
-    WINDOW of_check AS (PARTITION BY c.name)
-) AS f
-WHERE nth <= %(samples)s
-ORDER BY name, nth
+-- What was looked up, by the name of the check: the first keys, each with the number of all.
+WITH looked AS MATERIALIZED ({looked})
+(SELECT 'comment_post_missing' AS name, key, (SELECT count(*) FROM looked WHERE no_post) AS rows
+ FROM looked WHERE no_post ORDER BY key LIMIT %(samples)s)
+UNION ALL
+(SELECT 'comment_subreddit_missing' AS name, key, (SELECT count(*) FROM looked WHERE no_subreddit) AS rows
+ FROM looked WHERE no_subreddit ORDER BY key LIMIT %(samples)s)
+UNION ALL
+(SELECT 'comment_author_missing' AS name, key, (SELECT count(*) FROM looked WHERE no_author) AS rows
+ FROM looked WHERE no_author ORDER BY key LIMIT %(samples)s)
+UNION ALL
+(SELECT 'comment_subreddit_differs' AS name, key, (SELECT count(*) FROM looked WHERE elsewhere) AS rows
+ FROM looked WHERE elsewhere ORDER BY key LIMIT %(samples)s)
+
+-- name: stage_wrong_comments
+-- The same, kept until the end of this transaction for each step that mends some of them.
+CREATE TEMPORARY TABLE wrong_comments ON COMMIT DROP AS {looked}
+
+-- name: wrong_comments
+-- Those with one fault.
+SELECT place, key, NULL::tid AS other FROM wrong_comments WHERE {fault}
 
 -- name: looks_block
 -- The comments that crawls have seen under the posts of some pages, packed: after 4 bytes 8 of the id.
@@ -134,6 +141,16 @@ WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 -- The posts on some pages, packed: 8 bytes of the id, 4 of the subreddit.
 SELECT string_agg(int8send(id) || int4send(subreddit_id), ''::bytea) FROM posts
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: seen_comments
+-- How many comments are among those seen, and a sum of their ids that none can leave and another one enter.
+SELECT count(*), COALESCE(bit_xor(id * 1048573), 0)
+FROM comments AS t
+WHERE CASE WHEN t.id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
+           THEN get_bit(%(bits)s::bytea,
+                        (%(pages)s::integer[])[((t.id >> 12) - %(low)s::bigint)::integer + 1]::bigint << 12
+                        | (t.id & 4095))
+           ELSE 0 END = 1
 
 -- name: bereft
 -- Rows that name a row which an earlier step takes away.

@@ -152,8 +152,9 @@ def _sample(look: Look, one: Check, finds: Rows | catalogue.Listed) -> Found:
     if isinstance(finds, Rows):
         if look.moment.unique(finds, look.task):
             return Found()
-        if (known := together.answer(look, one.name)) is not None:
-            return known
+        known = together.answer(look.moment, one.name, look.task, samples=look.samples)
+        if known is not None:
+            return Found(*known)
         members = look.moment.set_for(finds, look.task)
         look.task.note(one.name)
         values.update(members or {})

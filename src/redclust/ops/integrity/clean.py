@@ -17,7 +17,7 @@ from redclust.db.connect import Connection
 from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
 from redclust.errors import Locked, UsageError
-from redclust.ops.integrity import steps
+from redclust.ops.integrity import steps, together
 from redclust.ops.integrity.moment import Moment, one_moment
 from redclust.ops.integrity.probes import catalogs
 from redclust.ops.integrity.steps import Step
@@ -179,9 +179,17 @@ class _Run:
     def _find(self, moment: Moment, step: Step, only: list[str] | None, task: Task) -> None:
         if moment.unique(step.rows, task):
             return
+        if step.reason == together.PARENT and together.all_seen_are_there(moment, task):
+            return
+        members = None
+        if step.reason in together.ONE_PASS and not only and together.stage(moment, task):
+            found = together.staged(step.reason)
+        else:
+            members = moment.set_for(step.rows, task)
+            found = step.rows.found(by_set=members is not None)
+        task.note(step.reason)
         earlier = [one for one in self.plan[: step.number] if one.table == step.table]
-        members = moment.set_for(step.rows, task)
-        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds(by_set=bool(members)))
+        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds(found))
         self.connection.execute(stage, {**_parameters(step), **(members or {})})
         values = {
             "step": step.number,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from redclust.config import Settings
@@ -30,10 +30,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One snapshot, the settings, and how much is wanted; ``task`` is where to say what is looked at.
-
-    ``answers`` is what a pass for several checks has found, None where each must look by itself.
-    """
+    """One snapshot, the settings, and how much is wanted; ``task`` is where to say what is looked at."""
 
     database: Database
     moment: Moment
@@ -41,7 +38,6 @@ class Look:
     samples: int
     deep: bool
     task: Task
-    answers: dict[str, Found | None] = field(default_factory=dict[str, "Found | None"])
 
     def values(self) -> dict[str, Any]:
         """What queries of checks may ask for."""

@@ -26,6 +26,10 @@ _PAGE_IDS = 4096
 _LIMIT_BYTES = 128 * 1024 * 1024
 #: Pages of a table whose ids are fetched at a time.
 _BLOCK_PAGES = 2000
+#: What ids are multiplied by for a checksum, and the first id that is too large for it.
+SCRAMBLE, TOO_LARGE = 1048573, 2**43
+#: Of so many pages the bits are numbers at a time, some dozen megabytes of them.
+_PAGES_AT_ONCE = 256
 _ID = np.dtype([("id", ">i8")])
 _POST = np.dtype([("id", ">i8"), ("subreddit", ">i4")])
 #: A subreddit is four bytes.
@@ -54,14 +58,17 @@ class Members:
         what = {"values": self.values} if of_values else {"bits": self.bits}
         return {**what, "pages": pages, "low": self.low, "high": self.low + len(self.pages) - 1}
 
-    def contain(self, ids: Int64) -> npt.NDArray[np.bool_]:
-        """Which of these ids the table has."""
-        page = ids // _PAGE_IDS - self.low
-        there = (page >= 0) & (page < len(self.pages))
-        place = self.pages[page[there]].astype(np.int64) * _PAGE_IDS + ids[there] % _PAGE_IDS
-        bits = np.frombuffer(self.bits, np.uint8)
-        there[there] = bits[place >> 3] >> (place & 7).astype(np.uint8) & 1 == 1
-        return there
+    def checksum(self) -> int:
+        """Of all ids, as ``seen_comments`` makes it of rows."""
+        found = 0
+        bits = np.frombuffer(self.bits, np.uint8).reshape(-1, _PAGE_IDS // 8)
+        for first in range(0, len(self.pages), _PAGES_AT_ONCE):
+            pages = self.pages[first : first + _PAGES_AT_ONCE]
+            used = np.flatnonzero(pages)
+            of_page, place = np.nonzero(np.unpackbits(bits[pages[used]], axis=1, bitorder="little"))
+            ids = (self.low + first + used[of_page]) * _PAGE_IDS + place
+            found ^= int(np.bitwise_xor.reduce(ids * SCRAMBLE, initial=0))
+        return found
 
     def from_zero(self) -> bytes | None:
         """A bit for each number from 0 to the highest id; None where that is too long, or one is negative."""
@@ -80,7 +87,7 @@ def read(connection: Connection, table: str, task: Task) -> Members | None:
     pages = int(size[0]) if size else 0
     text = query("integrity", "posts_block" if table == "posts" else "ids_block")
     block = sql.SQL(text).format(table=sql.Identifier(table))
-    found = _Growing(np.zeros(_PAGE_IDS, np.int32) if table == "posts" else None)
+    found = Growing(np.zeros(_PAGE_IDS, np.int32) if table == "posts" else None)
     task.note(f"ids of {table}")
     for first in range(0, pages, _BLOCK_PAGES):
         values = {"first": f"({first},0)", "last": f"({first + _BLOCK_PAGES},0)"}
@@ -93,8 +100,10 @@ def read(connection: Connection, table: str, task: Task) -> Members | None:
 
 
 @dataclass(slots=True)
-class _Growing:
-    values: npt.NDArray[np.int32] | None
+class Growing:
+    """A set that ids are added to, with the subreddits of posts where ``values`` is given."""
+
+    values: npt.NDArray[np.int32] | None = None
     low: int = 0
     pages: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     bits: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(_PAGE_IDS // 8, np.uint8))
@@ -105,7 +114,10 @@ class _Growing:
         """Take rows in; False where the set would become too large."""
         self.rows += len(rows)
         ids, which = rows["id"].astype(np.int64), slice(None)
-        if not np.all(ids[1:] > ids[:-1]):
+        if self.values is None:
+            ids.sort()
+            ids = ids[np.diff(ids, prepend=ids[0] - 1) != 0]
+        elif not np.all(ids[1:] > ids[:-1]):
             ids, which = np.unique(ids, return_index=True)
         page = ids // _PAGE_IDS
         if not self._reach(int(page[0]), int(page[-1])) or not self._store(np.unique(page)):

@@ -27,10 +27,18 @@ _NUMBERED = frozenset({"subreddits", "users", "posts", "comments"})
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A snapshot, when it was taken, and the ids that have been read of it."""
+    """A snapshot, when it was taken, and the ids that have been read of it.
+
+    ``answers`` are rows and first keys by check, as one pass for several (``passed``) has found them; none
+    where it could not.
+    """
 
     connection: Connection
     at: datetime
+    answers: dict[str, tuple[int, tuple[str, ...]]] = field(
+        default_factory=dict[str, tuple[int, tuple[str, ...]]]
+    )
+    passed: set[str] = field(default_factory=set[str])
     _members: dict[str, Members | None] = field(default_factory=dict[str, "Members | None"])
 
     def members(self, table: str, task: Task) -> Members | None:

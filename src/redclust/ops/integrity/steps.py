@@ -60,13 +60,12 @@ class Step:
         """Whether what a key would remove along with such a row is to stay: its other one is there."""
         return self.rows.query == "repeated"
 
-    def finds(self, *, by_set: bool) -> sql.Composed:
+    def finds(self, found: sql.Composed) -> sql.Composed:
         """What to collect: the check's rows, and those that an earlier step leaves without theirs."""
         if not self.after or self.rows.query != "dangling":
-            return self.rows.found(by_set=by_set)
+            return found
         bereft = Rows(self.table, "bereft", self.rows.key, self.rows.names)
-        both = sql.SQL(query("integrity", "both"))
-        return both.format(found=self.rows.found(by_set=by_set), bereft=bereft.found())
+        return sql.SQL(query("integrity", "both")).format(found=found, bereft=bereft.found())
 
     def still(self) -> sql.Composed:
         """Of one batch the rows that are wrong yet."""
