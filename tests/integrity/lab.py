@@ -377,12 +377,12 @@ def mend(database: Database, verb: str) -> None:
 
 
 def contents(connection: Connection, *only: str) -> dict[str, list[str]]:
-    """Every row of every table, or of these, as text, sorted; without the quarantine."""
+    """Every row of every table, or of these, as sorted text; without the quarantine and the runs of verbs."""
     tables = only or [
         str(name)
         for (name,) in connection.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
-            "AND NOT starts_with(relname, 'quarantine')"
+            "AND NOT starts_with(relname, 'quarantine') AND relname <> 'run_history'"
         )
     ]
     return {
