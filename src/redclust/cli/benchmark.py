@@ -70,3 +70,23 @@ def backup(
             connector, runtime.loaded, runs=runs, directory=directory, progress=runtime.progress
         )
     runtime.finish(report, fmt)
+
+
+@app.command("map")
+def map_(
+    ctx: typer.Context,
+    people: Annotated[int, typer.Option(min=1000, help="People of the planted world.")] = 200_000,
+    subreddits: Annotated[int, typer.Option(min=500, help="Its subreddits, 60 of them hubs.")] = 5_000,
+    bots: Annotated[int, typer.Option(min=0, help="Its bots.")] = 10,
+    nodes: Annotated[int, typer.Option(min=500, help="Nodes of the planted graph that is drawn.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed plants the same.")] = 7,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """How well planted communities are found and drawn, beside other ways to do it; needs no database."""
+    from redclust.ops import benchmark
+
+    runtime: Runtime = ctx.obj
+    report = benchmark.map_benchmark(
+        people=people, subreddits=subreddits, bots=bots, nodes=nodes, seed=seed, progress=runtime.progress
+    )
+    runtime.finish(report, fmt)

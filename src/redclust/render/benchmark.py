@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from redclust.ops.benchmark import BackupBenchmark, Comparison, ImportBenchmark, QueueBenchmark
+from redclust.ops.benchmark import BackupBenchmark, Comparison, ImportBenchmark, MapBenchmark, QueueBenchmark
 from redclust.ops.benchmark.queue import TO_REACH_RATIO
 from redclust.render.output import size, table
 from redclust.report import Report
@@ -16,6 +16,8 @@ def show(report: Report, out: Console) -> None:
             _import(report, out)
         case BackupBenchmark():
             _backup(report, out)
+        case MapBenchmark():
+            _map(report, out)
         case QueueBenchmark():
             _queue(report, out)
         case _:
@@ -55,6 +57,31 @@ def _backup(report: BackupBenchmark, out: Console) -> None:
             f"{comparison.median_ratio:.2f} of the time of {comparison.baseline.name}, {how} (median of "
             f"{len(comparison.ratios)} rounds; {comparison.min_ratio:.2f} to {comparison.max_ratio:.2f})"
         )
+    for told in report.missed:
+        out.print(f"Missed: {told}")
+
+
+def _map(report: MapBenchmark, out: Console) -> None:
+    out.print(
+        f"{report.people:,} people and {report.bots} bots in {report.subreddits:,} subreddits, "
+        f"{report.memberships:,} memberships, seed {report.seed}; left out: {report.bots_left_out} bots, "
+        f"{report.people_left_out:,} people"
+    )
+    numbers = ("links", "communities", "fields ARI", "AMI", "topics ARI", "topics AMI", "own topic", "CPU s")
+    found = table("way", *numbers, right=numbers)
+    for one in report.qualities:
+        agreement = (one.fields_rand, one.fields_information, one.topics_rand, one.topics_information)
+        own = "" if one.own_topic is None else f"{one.own_topic:.3f}"
+        figures = [f"{value:.3f}" for value in agreement]
+        found.add_row(one.way, f"{one.edges:,}", f"{one.communities}", *figures, own, f"{one.cpu_s:.1f}")
+    out.print(found)
+    out.print(f"A graph of {report.nodes:,} nodes and {report.links:,} links, drawn:")
+    numbers = ("links", "own topic", "strongest near", "crowded", "CPU s", "wall s")
+    drawn = table("way", *numbers, right=numbers)
+    for one in report.layouts:
+        scores = [f"{value:.3f}" for value in (one.score.own_topic, one.score.recall, one.score.crowded)]
+        drawn.add_row(one.way, f"{one.edges:,}", *scores, f"{one.cpu_s:.1f}", f"{one.wall_s:.1f}")
+    out.print(drawn)
     for told in report.missed:
         out.print(f"Missed: {told}")
 

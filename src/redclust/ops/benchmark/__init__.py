@@ -3,17 +3,20 @@
 from redclust.ops.benchmark.backup import BackupBenchmark, backup_benchmark
 from redclust.ops.benchmark.frame import Comparison, Side
 from redclust.ops.benchmark.import_ import ImportBenchmark, import_benchmark
+from redclust.ops.benchmark.map import MapBenchmark, map_benchmark
 from redclust.ops.benchmark.queue import QueueBenchmark, QueueSpeed, Throughput, queue_benchmark
 
 __all__ = [
     "BackupBenchmark",
     "Comparison",
     "ImportBenchmark",
+    "MapBenchmark",
     "QueueBenchmark",
     "QueueSpeed",
     "Side",
     "Throughput",
     "backup_benchmark",
     "import_benchmark",
+    "map_benchmark",
     "queue_benchmark",
 ]
