@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +17,13 @@ import pytest
 from psycopg import sql
 
 from harness import Redclust, rounds, wait_until
+from redclust.config import Settings
 from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.errors import DatabaseUnreachable, Locked, UsageError
-from redclust.ops import reindex
+from redclust.ops import integrity, reindex
 from redclust.ops.reindex import IndexRebuild, ReindexReport, Request
 from redclust.report import Silent
 
@@ -182,6 +185,8 @@ def test_leftovers_of_dead_runs_go_and_a_running_one_s_stay(
         pass
     dead = invalid(connection)
     assert dead >= {"graph_nodes_pkey_ccnew", "idx_graph_nodes_name_ccnew"}
+    assert any("toast" in name for name in dead)
+    assert seen_by_check(database) == len(dead)
     planned = run(database, "graph_links", dry_run=True).leftovers
     assert {left.index.removeprefix("pg_toast."): left.state for left in planned} == dict.fromkeys(
         dead, "planned"
@@ -261,6 +266,40 @@ def test_a_run_that_is_ended_leaves_nothing_after_the_next(
     wait_until(lambda: not builders(connection), "its statement has ended")
     redclust("reindex", "graph_links", check=0)
     assert invalid(connection) == set()
+
+
+@pytest.mark.parametrize("seed", rounds(2, 10))
+def test_killed_at_a_random_moment(
+    database: Database, redclust: Redclust, connection: Connection, seed: int
+) -> None:
+    """No invalid index is left that a check does not see, and the next run takes all of them away."""
+    process = redclust.start("reindex", "--all", "--deep")
+    wait_until(lambda: _begun(connection), "it is at work")
+    time.sleep(random.Random(seed).uniform(0, 1))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not _begun(connection), "its sessions have ended")
+    left = invalid(connection)
+    assert seen_by_check(database) == len(left)
+    assert run(database, everything=True).ok
+    assert invalid(connection) == set()
+    assert integrity.check(database, Settings(), Silent(), types=frozenset({"indexes"}), deep=True).ok
+
+
+def seen_by_check(database: Database) -> int:
+    """How many invalid indexes `integrity check` finds."""
+    report = integrity.check(database, Settings(), Silent(), types=frozenset({"indexes"}))
+    (found,) = (one for one in report.checks if one.name == "index_invalid")
+    assert found.state == ("found" if found.rows else "clean")
+    return found.rows
+
+
+def _begun(connection: Connection) -> bool:
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name = 'redclust reindex work' AND datname = current_database()"
+    ).fetchone()
+    return row is not None and row[0] > 0
 
 
 def builders(connection: Connection) -> bool:

@@ -41,12 +41,14 @@ WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'f') AND t.
 ORDER BY t.relname, c.conname
 
 -- name: index_invalid
--- Indexes that no query may use, or that are not kept up, and that nobody is building now.
-SELECT c.relname || ' of ' || t.relname AS key
+-- Indexes that no query may use, or that are not kept up, and that nobody is building now; of TOAST tables too.
+SELECT c.relname || ' of ' || COALESCE(o.relname, t.relname) AS key
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_class AS t ON t.oid = i.indrelid
-WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND t.relnamespace = 'public'::regnamespace
+LEFT JOIN pg_class AS o ON o.reltoastrelid = t.oid
+WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
+  AND COALESCE(o.relnamespace, t.relnamespace) = 'public'::regnamespace
   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = c.oid)
 
 -- name: btrees

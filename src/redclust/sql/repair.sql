@@ -38,7 +38,9 @@ SELECT c.relname
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_class AS t ON t.oid = i.indrelid
-WHERE NOT (i.indisvalid AND i.indisready AND i.indislive) AND t.relnamespace = 'public'::regnamespace
+LEFT JOIN pg_class AS o ON o.reltoastrelid = t.oid
+WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
+  AND COALESCE(o.relnamespace, t.relnamespace) = 'public'::regnamespace
   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS p WHERE p.index_relid = c.oid)
 ORDER BY c.relname
 
