@@ -27,6 +27,7 @@ from redclust.cli import (
     rehearse,
     reindex,
     restore,
+    schedule,
     vacuum,
 )
 from redclust.cli.runtime import Runtime
@@ -57,6 +58,7 @@ app.command("vacuum")(vacuum.command)
 app.command("reindex")(reindex.command)
 app.command("maintenance")(maintenance.command)
 app.add_typer(doctor.app, name="doctor")
+app.add_typer(schedule.app, name="schedule")
 app.command("metrics")(metrics.command)
 app.command("history")(history.command)
 app.add_typer(benchmark.app, name="benchmark")

@@ -60,6 +60,11 @@ class Runtime:
         home = self.home.absolute() if self.home else None
         return config.load(home=home, file=self.config, env_file=self.env_file, flags=flags)
 
+    def env_file_named(self) -> Path | None:
+        """The file of `--env-file` or of its name in the environment."""
+        named = os.environ.get("REDCLUST_ENV_FILE")
+        return self.env_file or (Path(named) if named else None)
+
     @cached_property
     def progress(self) -> Progress:
         from redclust.render.progress import choose
