@@ -71,6 +71,8 @@ IDENTIFIERS: dict[str, str] = {
     "columns": "id",
     "column": "name",
     "versions.forget_older": "graph_nodes_before",
+    **{f"precalc.find_{name}_changes": f"test_sql_{name}" for name in ("activity", "relationships")},
+    **{f"precalc.find_{name}_changes": f"test_sql_{name}" for name in ("nodes", "links")},
     "precalc.drop_key.name": "graph_nodes_pkey",
     "precalc.drop_index.name": "idx_graph_nodes_name",
     "precalc.build_key.name": "test_sql_key",

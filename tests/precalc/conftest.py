@@ -35,10 +35,12 @@ def put(connection: Connection) -> Callable[..., None]:
 
 @pytest.fixture
 def compute(database: Database) -> Compute:
-    """``compute(minimum=1, clear=False, **settings)``: one run of precalc."""
+    """``compute(minimum=1, clear=False, full=False, **settings)``: one run of precalc."""
 
-    def run(*, minimum: int | None = None, clear: bool = False, **settings: int) -> PrecalcReport:
+    def run(
+        *, minimum: int | None = None, clear: bool = False, full: bool = False, **settings: float
+    ) -> PrecalcReport:
         chosen = PrecalcSettings.model_validate(settings)
-        return precalc.run(database, chosen, Silent(), clear=clear, min_shared_users=minimum)
+        return precalc.run(database, chosen, Silent(), clear=clear, full=full, min_shared_users=minimum)
 
     return run

@@ -40,6 +40,7 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
             "stage_communities",
             "stage_community_links",
             "analyze_staged",
+            "analyze_regions",
         ):
             values = rules if name in ("stage_regular_users", "stage_users") else None
             connection.execute(query("precalc", name), values)

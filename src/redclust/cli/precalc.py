@@ -22,6 +22,13 @@ def command(
             "--clear", help="Take nothing over from the graph that is there (PRECALC_CLEAR_ON_START)."
         ),
     ] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full/--incremental",
+            help="All of it again, each row held against the result; or what changed, where little did.",
+        ),
+    ] = False,
     min_shared_users: Annotated[
         int | None,
         typer.Option(
@@ -65,6 +72,7 @@ def command(
         settings=runtime.loaded.settings.precalc,
         progress=runtime.progress,
         clear=clear,
+        full=full,
         min_shared_users=min_shared_users,
         detailed=detailed,
     )

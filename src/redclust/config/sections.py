@@ -115,6 +115,10 @@ class PrecalcSettings(_Section):
         default=False,
         description="Nodes have a height too (pos_z), for viewers in 3-D: ln(1 + users) of a subreddit.",
     )
+    incremental_up_to: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.2,
+        description="Share of the activity that may have changed for an incremental run, else it is full.",
+    )
     versions_kept: Annotated[int, Field(ge=1)] = Field(
         default=10, description="Versions of the graph that can be compared and put back."
     )

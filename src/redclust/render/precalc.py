@@ -72,6 +72,8 @@ def _swapped(figures: Figures, out: Console) -> None:
         out.print(f"Changed rows: {inserted} new, {updated} updated, {deleted} deleted")
     else:
         out.print("The graph is the same as before: no row changed")
+    if figures.changed_ratio is not None:
+        out.print(f"Incremental: {figures.changed_ratio:.2%} of the activity had changed")
     if not figures.swap_exclusive:
         by = ", ".join(figures.swap_passed_by) or "a session"
         out.print(f"Note: {by} read during the swap, and may have seen old nodes with new links")

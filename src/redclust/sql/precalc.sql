@@ -174,7 +174,11 @@ COPY new_community_links FROM STDIN (FORMAT binary)
 
 -- name: analyze_staged
 -- The planner must know how large the new graph is.
-ANALYZE new_activity, new_communities, new_community_links, placed_subreddits, placed_users, staged_pairs
+ANALYZE new_activity, placed_subreddits, placed_users, staged_pairs
+
+-- name: analyze_regions
+-- The planner must know how many communities there are.
+ANALYZE new_communities, new_community_links
 
 -- name: stage_silent_users
 -- Whose posts and comments are left out: bots, marked or by the number of their subreddits.
@@ -692,3 +696,155 @@ VACUUM (ANALYZE, TRUNCATE false) {table}
 -- name: analyze
 -- Figures for the planner.
 ANALYZE {table}
+
+-- name: swapped_since
+-- The run whose graph is shown and how many transactions ago it was swapped in: the oldest that the swap did not see
+-- ended, and the swap itself. Nothing in a copy made by dump and restore: transactions are others there.
+SELECT m.run_id, age(pg_snapshot_xmin(m.swap_snapshot)::xid), age(m.swap_xid::xid)
+FROM precalc_marks AS m
+WHERE m.xmin = m.swap_xid::xid
+
+-- name: shown_links
+-- How many links of each type are shown, and how many of them somebody else may have written since.
+SELECT type, count(*), count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
+FROM graph_links
+GROUP BY type
+
+-- name: shown_pages
+-- How many pages a table has.
+SELECT pg_relation_size(%(table)s::regclass) / current_setting('block_size')::integer
+
+-- name: shown_activity
+-- The activity on some pages of its table, packed: user, subreddit (4 bytes each), count (8 bytes); how many rows
+-- there are, and how many of them somebody else may have written since.
+SELECT string_agg(int4send(user_id) || int4send(subreddit_id) || int8send(activity_count), ''::bytea), count(*),
+       count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
+FROM user_subreddit_activity
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: shown_relationships
+-- The relationships on some pages of their table, those from the lesser id packed: both ids, shared users (4 bytes
+-- each), weight (8 bytes); and how many rows, as above.
+SELECT string_agg(int4send(source_subreddit_id) || int4send(target_subreddit_id) || int4send(overlap_count)
+                  || float8send(weight), ''::bytea) FILTER (WHERE source_subreddit_id < target_subreddit_id), count(*),
+       count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
+FROM subreddit_relationships
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: shown_nodes
+-- The nodes on some pages of their table, packed: whether it is a user, id, a number that follows from the name, three
+-- communities (4 bytes each, -1 is none), val and two coordinates (8 bytes each); and how many rows, as above.
+SELECT string_agg(int4send((type = 'user')::integer)
+                  || int4send(substr(id, CASE type WHEN 'user' THEN 6 ELSE 11 END)::integer) || int4send(hashtext(name))
+                  || int4send(COALESCE(community_id, -1)) || int4send(COALESCE(country_id, -1))
+                  || int4send(COALESCE(town_id, -1)) || int8send(val::bigint) || float8send(COALESCE(pos_x, 'NaN'))
+                  || float8send(COALESCE(pos_y, 'NaN')), ''::bytea) FILTER (WHERE type IN ('user', 'subreddit')),
+       count(*),
+       count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
+FROM graph_nodes
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+
+-- name: named_users
+-- Users of the snapshot, packed: the id and the number that follows from the name (4 bytes each).
+SELECT string_agg(int4send(id) || int4send(hashtext(name)), ''::bytea) FROM snapshot_users
+
+-- name: named_subreddits
+-- Subreddits of the snapshot, packed likewise.
+SELECT string_agg(int4send(id) || int4send(hashtext(name)), ''::bytea) FROM snapshot_subreddits
+
+-- name: stage_changed_activity
+-- Where activity waits that differs; 0 is no more.
+CREATE TEMPORARY TABLE changed_activity (user_id integer, subreddit_id integer, activity_count bigint)
+
+-- name: stage_changed_memberships
+-- Where links between people and subreddits wait that differ; 0 is no more.
+CREATE TEMPORARY TABLE changed_memberships (user_id integer, subreddit_id integer, activity_count bigint)
+
+-- name: stage_changed_pairs
+-- Where related subreddits wait that differ; 0 shared users are no more.
+CREATE TEMPORARY TABLE changed_pairs (one integer, other integer, shared integer, weight double precision)
+
+-- name: stage_changed_nodes
+-- Where nodes wait that differ; val 0 is no more.
+CREATE TEMPORARY TABLE changed_nodes
+    (is_user boolean, id integer, val bigint, pos_x double precision, pos_y double precision,
+     community_id integer, country_id integer, town_id integer)
+
+-- name: copy_changed_activity
+-- Activity that differs.
+COPY changed_activity FROM STDIN (FORMAT binary)
+
+-- name: copy_changed_memberships
+-- Links between people and subreddits that differ.
+COPY changed_memberships FROM STDIN (FORMAT binary)
+
+-- name: copy_changed_pairs
+-- Related subreddits that differ.
+COPY changed_pairs FROM STDIN (FORMAT binary)
+
+-- name: copy_changed_nodes
+-- Nodes that differ.
+COPY changed_nodes FROM STDIN (FORMAT binary)
+
+-- name: analyze_changed
+-- The planner must know how much differs.
+ANALYZE changed_activity, changed_memberships, changed_pairs, changed_nodes
+
+-- name: find_activity_changes
+-- What differs in activity, and where it stands.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT old.ctid AS place, new.activity_count = 0 AS gone, new.*
+FROM changed_activity AS new
+LEFT JOIN user_subreddit_activity AS old USING (user_id, subreddit_id)
+WHERE new.activity_count > 0 OR old.user_id IS NOT NULL
+
+-- name: find_relationships_changes
+-- What differs in relationships, in both directions, and where it stands.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT old.ctid AS place, new.shared = 0 AS gone, new.*
+FROM (
+    SELECT one AS source, other AS target, shared, weight FROM changed_pairs
+    UNION ALL
+    SELECT other, one, shared, weight FROM changed_pairs
+) AS new
+LEFT JOIN subreddit_relationships AS old
+       ON old.source_subreddit_id = new.source AND old.target_subreddit_id = new.target
+WHERE new.shared > 0 OR old.source_subreddit_id IS NOT NULL
+
+-- name: find_nodes_changes
+-- What differs in nodes, and where it stands.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT old.ctid AS place, new.val = 0 AS gone, new.*
+FROM (
+    SELECT 'user_' || c.id AS id, u.name, c.val::numeric AS val, 'user' AS type, c.pos_x, c.pos_y,
+           NULL::double precision AS pos_z, NULLIF(c.community_id, -1) AS community_id,
+           NULLIF(c.country_id, -1) AS country_id, NULLIF(c.town_id, -1) AS town_id
+    FROM changed_nodes AS c LEFT JOIN snapshot_users AS u USING (id)
+    WHERE c.is_user
+    UNION ALL
+    SELECT 'subreddit_' || c.id, s.name, c.val::numeric, 'subreddit', c.pos_x, c.pos_y, NULL,
+           NULLIF(c.community_id, -1), NULLIF(c.country_id, -1), NULLIF(c.town_id, -1)
+    FROM changed_nodes AS c LEFT JOIN snapshot_subreddits AS s USING (id)
+    WHERE NOT c.is_user
+) AS new
+LEFT JOIN graph_nodes AS old USING (id)
+WHERE new.val > 0 OR old.id IS NOT NULL
+
+-- name: find_links_changes
+-- What differs in links, and where it stands: each link once, the source first by text.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT old.ctid AS place, new.val = 0 AS gone, new.*
+FROM (
+    SELECT LEAST(one, other) COLLATE "default" AS source, GREATEST(one, other) COLLATE "default" AS target,
+           'subreddit-subreddit' AS type, shared::numeric AS val, weight
+    FROM (
+        SELECT ('subreddit_' || one) COLLATE "C" AS one, ('subreddit_' || other) COLLATE "C" AS other,
+               shared, weight
+        FROM changed_pairs
+    ) AS pairs
+    UNION ALL
+    SELECT 'subreddit_' || subreddit_id, 'user_' || user_id, 'user-subreddit', activity_count::numeric, NULL
+    FROM changed_memberships
+) AS new
+LEFT JOIN graph_links AS old USING (source, target)
+WHERE new.val > 0 OR old.source IS NOT NULL

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from redclust import __version__
 from redclust.graph.identity import Before, keep_ids
-from redclust.graph.overlap import shared_users
+from redclust.graph.overlap import Overlap, shared_users
 from redclust.graph.weights import lift_bound
 from redclust.graph.worker import run_in_worker
 from redclust.ops.precalc.snapshot import People
@@ -82,6 +82,11 @@ def relate(people: People, *, minimum: int, memory_bytes: int, progress: Callabl
         memory_bytes=memory_bytes,
         progress=progress,
     )
+    return weighed(people, found)
+
+
+def weighed(people: People, found: Overlap) -> Pairs:
+    """Pairs that share users, with their weights; linear."""
     size = people.people
     weight = lift_bound(found.shared, size[found.source], size[found.target], len(people.user_ids))
     return Pairs(found.source, found.target, found.shared, weight, weight > 0)

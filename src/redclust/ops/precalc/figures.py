@@ -98,7 +98,8 @@ class Figures:
     ``swap_exclusive`` tells that no transaction stood between two looks at the graph when it changed;
     otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
     new one. ``communities`` and ``modularity`` are of the first level; ``kept_communities`` tells that
-    nothing to cluster had changed.
+    nothing to cluster had changed. ``changed_ratio`` is the share of the activity that an incremental run
+    found changed; None for a full one.
     """
 
     activity_rows: int = 0
@@ -115,6 +116,7 @@ class Figures:
     modularity: float = 0.0
     modularity_by_level: tuple[float, ...] = ()
     kept_communities: bool = False
+    changed_ratio: float | None = None
     bots: Bots = field(default_factory=Bots)
     detail: Detail = field(default_factory=Detail)
     changes: tuple[TableChange, ...] = ()
@@ -123,3 +125,7 @@ class Figures:
     swap_passed_by: tuple[str, ...] = ()
     vacuumed: tuple[str, ...] = ()
     times: Times = field(default_factory=Times)
+
+    @property
+    def incremental(self) -> bool:
+        return self.changed_ratio is not None

@@ -6,10 +6,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, LiteralString
 
 import psycopg
+from psycopg import sql
 
+from redclust import __version__
 from redclust.config import PrecalcSettings
 from redclust.db import locks
 from redclust.db.connect import Connection
@@ -20,15 +23,19 @@ from redclust.ops.precalc import (
     bots,
     detailed,
     history,
+    increment,
     previous,
     regions,
+    shown,
     snapshot,
     staging,
     versions,
 )
 from redclust.ops.precalc.atlas import Pairs, Places
-from redclust.ops.precalc.figures import Figures, TableChange
-from redclust.ops.precalc.snapshot import People
+from redclust.ops.precalc.figures import Detail, Figures, TableChange
+from redclust.ops.precalc.increment import Basis
+from redclust.ops.precalc.shown import Shown
+from redclust.ops.precalc.snapshot import People, Snapshot
 from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
 from redclust.ops.precalc.swap import TABLES, swap, tidy
 from redclust.report import Progress, Report
@@ -65,10 +72,14 @@ def run(
     clear: bool = False,
     min_shared_users: int | None = None,
     detailed: bool | None = None,
+    full: bool = False,
 ) -> PrecalcReport:
     """Compute the map of one moment's data and exchange it for the one that is shown, whole or not at all.
 
-    ``clear`` takes nothing over from the graph that is there and writes every row anew. Time and memory are
+    Where the graph that is shown can be started from, and little enough has changed (``incremental_up_to``),
+    people whose subreddits changed are counted again and rows that differ are sent; ``full`` computes all of
+    it, holds every row of the tables against the result, and comes to the same. ``clear`` takes nothing over
+    from the graph that is there and writes every row anew. Time and memory are
     linear in the memberships and in the related pairs; counting those grows with the sum of d^2 over
     people in d subreddits.
 
@@ -90,13 +101,16 @@ def run(
         values = {"work_mem": f"{settings.memory_mb * 1024 // 2}kB"}
         connection.execute(query("precalc", "use_memory"), values)
         # Without the names of accounts: who is forgotten is named nowhere.
-        options: dict[str, Any] = {**settings.model_dump(exclude={"bots", "people"}), "clear": clear}
+        kept = settings.model_dump(exclude={"bots", "people"})
+        options: dict[str, Any] = {**kept, "clear": clear, "redclust": __version__}
         run_id, dead = history.begin(connection, options)
         for dead_id, at in dead:
             progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
         steps = Steps(progress, settings.progress_interval)
         try:
-            at, figures = _Run(database, connection, watch, settings, clear, steps, run_id).through()
+            at, figures = _Run(
+                database, connection, watch, settings, clear, full or clear, steps, run_id
+            ).through()
         except BaseException as error:
             history.fail(database.connector, run_id, _reason(error))
             raise
@@ -110,6 +124,7 @@ class _Run:
     watch: Connection
     settings: PrecalcSettings
     clear: bool
+    full: bool
     steps: Steps
     run_id: int
 
@@ -135,16 +150,35 @@ class _Run:
             user_nodes=len(people.user_ids),
             bots=left_out,
         )
+        basis = self._basis(taken, figures.min_shared_users)
         del taken  # as large as people
         if figures.subreddit_nodes:
-            figures = self._map(people, at, figures)
+            figures = self._map(people, basis, at, figures)
         else:
             history.fail(self.database.connector, self.run_id, "No subreddits found")
         return at, replace(figures, times=self.steps.times)
 
-    def _map(self, people: People, at: datetime, figures: Figures) -> Figures:
+    def _basis(self, taken: Snapshot, minimum: int) -> Basis | None:
+        """What an incremental run starts from; None for a full one, and why, unless that was asked for."""
+        if self.full or taken.dangling_rows:
+            return None
+        with self.steps.step("reading_s", "reading the graph that is shown"):
+            found = shown.read(self.connection, self.settings)
+            basis = increment.compare(found, taken) if isinstance(found, Shown) else None
+        limit = self.settings.incremental_up_to
+        if basis and basis.changed_ratio > limit:
+            found, basis = f"{basis.changed_ratio:.1%} of the activity changed, over {limit:.1%}", None
+        if basis and basis.shown.minimum != minimum:
+            found = f"pairs are counted from {minimum} shared users on, and were from {basis.shown.minimum}"
+            basis = None
+        if isinstance(found, str):
+            self.steps.say(f"computes the graph in full: {found}")
+        return basis
+
+    def _map(self, people: People, basis: Basis | None, at: datetime, figures: Figures) -> Figures:
+        relate = partial(increment.relate, basis) if basis else atlas.relate
         with self.steps.rows("overlap_s", "counting shared users") as task:
-            pairs = atlas.relate(
+            pairs = relate(
                 people,
                 minimum=figures.min_shared_users,
                 memory_bytes=self.settings.memory_mb * _MIB,
@@ -159,20 +193,18 @@ class _Run:
             communities = regions.describe(people, pairs, places, user_places, titles)
             links_between = regions.links_between(pairs, places)
         with self.steps.rows("staging_s", "staging the new graph") as task:
-            staging.stage(
-                self.connection,
-                people,
-                pairs,
-                places,
-                user_places,
-                communities,
-                links_between,
-                node_block_rows=self.settings.node_batch_size,
-                link_block_rows=self.settings.link_batch_size,
-                task=task,
-            )
-            things = detailed.stage(self.connection, self.settings)
-            staging.define(self.connection)
+            blocks = self.settings.node_batch_size, self.settings.link_batch_size
+            staging.stage_regions(self.connection, communities, links_between, link_block_rows=blocks[1])
+            made = people, pairs, places, user_places
+            if basis:
+                increment.stage(self.connection, basis, *made, block_rows=min(blocks), task=task)
+                things = Detail()
+            else:
+                staging.stage(
+                    self.connection, *made, node_block_rows=blocks[0], link_block_rows=blocks[1], task=task
+                )
+                things = detailed.stage(self.connection, self.settings)
+                staging.define(self.connection)
         modularity = regions.modularity(pairs, places)
         figures = replace(
             figures,
@@ -185,17 +217,18 @@ class _Run:
             modularity=modularity[0],
             modularity_by_level=modularity,
             kept_communities=kept,
+            changed_ratio=round(basis.changed_ratio, 6) if basis else None,
         )
         return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures)
 
     def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
         """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
-        shown = None if self.clear else previous.read(self.connection, people)
-        kept = shown.places(fingerprint) if shown else None
+        old = None if self.clear else previous.read(self.connection, people)
+        kept = old.places(fingerprint) if old else None
         if kept:
             return kept, True
         n, seed = len(people.subreddit_ids), self.settings.seed
-        before, next_id = (shown.before, shown.next_id) if shown else (None, 0)
+        before, next_id = (old.before, old.next_id) if old else (None, 0)
         with self.steps.step("communities_s", "finding communities") as task:
             found = atlas.find_communities(n, pairs, seed=seed, before=before, progress=as_seconds(task))
         with self.steps.step("layout_s", "placing subreddits") as task:
@@ -225,7 +258,7 @@ class _Run:
                 self.connection,
                 self.watch,
                 version=self.run_id,
-                differences={name: query("precalc", f"stage_{name}_changes") for name in TABLES},
+                differences={name: _differences(name, figures.incremental) for name in TABLES},
                 clear=self.clear,
                 fill_memory_mb=self.settings.memory_mb,
                 record=record,
@@ -248,6 +281,14 @@ class _Run:
         with suppress(psycopg.OperationalError):
             history.add_figures(self.connection, self.run_id, figures)
         return figures
+
+
+def _differences(name: str, incremental: bool) -> LiteralString | sql.Composed:
+    """The statement that finds what differs in a table: of what was sent, or of all of it."""
+    if incremental and name not in ("communities", "community_links"):
+        statement = sql.SQL(query("precalc", f"find_{name}_changes"))
+        return statement.format(changes=sql.Identifier(f"{name}_changes"))
+    return query("precalc", f"stage_{name}_changes")
 
 
 def _reason(error: BaseException) -> str:

@@ -23,14 +23,12 @@ def stage(
     pairs: Pairs,
     places: Places,
     user_places: UserPlaces,
-    communities: Sequence[CommunityTable],
-    community_links: CommunityLinks,
     *,
     node_block_rows: int,
     link_block_rows: int,
     task: Task,
 ) -> None:
-    """Send nodes, pairs and communities; with the snapshot's tables they are the whole new graph.
+    """Send nodes and pairs; with the snapshot's tables and the regions they are the whole new graph.
 
     Linear; blocks bound what is held twice.
     """
@@ -39,8 +37,6 @@ def stage(
         "stage_placed_subreddits",
         "stage_placed_users",
         "stage_pairs",
-        "stage_communities",
-        "stage_community_links",
     ):
         connection.execute(query("precalc", name))
     subreddits = (people.subreddit_ids, people.people.astype(np.int64), *_place(places))
@@ -50,11 +46,24 @@ def stage(
     ids = people.subreddit_ids
     related = (ids[pairs.source], ids[pairs.target], pairs.shared, pairs.weight)
     _copy(connection, "copy_pairs", related, link_block_rows, task.advance)
+    connection.execute(query("precalc", "analyze_staged"))
+
+
+def stage_regions(
+    connection: Connection,
+    communities: Sequence[CommunityTable],
+    community_links: CommunityLinks,
+    *,
+    link_block_rows: int,
+) -> None:
+    """Send communities and the links between them; linear."""
+    connection.execute(query("precalc", "stage_communities"))
+    connection.execute(query("precalc", "stage_community_links"))
     for table in communities:
         connection.execute(query("precalc", "add_communities"), _rows(table))
     between = (community_links.source, community_links.target, community_links.links, community_links.weight)
     _copy(connection, "copy_community_links", between, link_block_rows, lambda _: None)
-    connection.execute(query("precalc", "analyze_staged"))
+    connection.execute(query("precalc", "analyze_regions"))
 
 
 def define(connection: Connection) -> None:

@@ -17,6 +17,10 @@ class Steps:
         self._progress, self._interval_rows = progress, interval_rows
         self._seconds: dict[str, float] = {}
 
+    def say(self, text: str) -> None:
+        """One line beside the progress."""
+        self._progress.say(text)
+
     @contextmanager
     def step(self, key: str, name: str) -> Generator[Task]:
         """A step that counts for the field ``key`` of :class:`Times`; steps of one key add up."""

@@ -58,7 +58,7 @@ def swap(
     watch: Connection,
     *,
     version: int,
-    differences: Mapping[str, LiteralString],
+    differences: Mapping[str, LiteralString | sql.Composed],
     clear: bool = False,
     fill_memory_mb: int | None = None,
     record: Callable[[tuple[TableChange, ...]], None],
@@ -151,7 +151,12 @@ def _lock(connection: Connection, task: Task) -> None:
 
 
 def _change(
-    connection: Connection, name: str, differences: LiteralString, *, clear: bool, version: int | None
+    connection: Connection,
+    name: str,
+    differences: LiteralString | sql.Composed,
+    *,
+    clear: bool,
+    version: int | None,
 ) -> TableChange:
     table = TABLES[name]
     names = {"table": sql.Identifier(table), "changes": sql.Identifier(f"{name}_changes")}

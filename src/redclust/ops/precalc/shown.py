@@ -1,0 +1,167 @@
+"""The graph that is shown, back out of its tables: what an incremental run starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from redclust import __version__
+from redclust.config import PrecalcSettings
+from redclust.db.connect import Connection
+from redclust.ops.precalc import history
+from redclust.ops.precalc.figures import Figures
+from redclust.sql import query
+
+Int64Array = npt.NDArray[np.int64]
+
+_ACTIVITY = np.dtype([("user", ">i4"), ("subreddit", ">i4"), ("count", ">i8")])
+_PAIR = np.dtype([("one", ">i4"), ("other", ">i4"), ("shared", ">i4"), ("weight", ">f8")])
+_NODE = np.dtype(
+    [
+        ("is_user", ">i4"),
+        ("id", ">i4"),
+        ("name", ">i4"),
+        ("levels", ">i4", 3),
+        ("val", ">i8"),
+        ("position", ">f8", 2),
+    ]
+)
+#: Pages of a table that the server packs at a time.
+_BLOCK_PAGES = 800
+
+
+class Keyed(NamedTuple):
+    """Rows of a table by ascending keys of two ids, and their values, each [n] or [n, k]."""
+
+    keys: Int64Array
+    values: tuple[npt.NDArray[np.generic], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The graph in ids: activity (count), pairs (shared, weight; the lesser id first), nodes (val, position,
+    levels, and a number that follows from the name; 0 or 1 for a subreddit or user stands before the id).
+
+    ``minimum`` is the fewest shared users of its pairs.
+    """
+
+    minimum: int
+    activity: Keyed
+    pairs: Keyed
+    nodes: Keyed
+
+    def ids(self, *, users: bool) -> npt.NDArray[np.int32]:
+        """Of the users or subreddits that are nodes, ascending."""
+        kind, ids = halves(self.nodes.keys)
+        return ids[kind == int(users)]
+
+    @property
+    def memberships(self) -> Keyed:
+        """The activity that is a link: of people, not of bots."""
+        users, subreddits = halves(self.activity.keys)
+        linked = np.isin(users, self.ids(users=True)) & np.isin(subreddits, self.ids(users=False))
+        return Keyed(self.activity.keys[linked], (self.activity.values[0][linked],))
+
+
+def key(high: npt.NDArray[np.integer], low: npt.NDArray[np.integer]) -> Int64Array:
+    """Two ids as one number that sorts as they do."""
+    return (high.astype(np.int64) << 32) | low.astype(np.int64)
+
+
+def halves(keys: Int64Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The ids of keys."""
+    return (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
+
+
+def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | None:
+    """Fetch it as it was swapped in; or why it cannot be started from. None: there is none.
+
+    It must be the whole work of the newest run, of this version and without details, and nobody else's:
+    what others have written in its tables since is told by its transaction, what they have deleted by its
+    number. Reads each table once; 16 to 56 bytes a row.
+    """
+    run = history.shown(connection)
+    if run is None:
+        return None
+    if run.settings.get("redclust") != __version__:
+        return "the graph that is shown was put back, or is another version's"
+    if settings.detailed or settings.heights or run.settings["detailed"] or run.settings["heights"]:
+        return "posts, comments and heights are computed in full"
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    try:
+        with connection.transaction():
+            marks = connection.execute(query("precalc", "swapped_since")).fetchone()
+            if marks is None or marks[0] != run.id:
+                return "it cannot be told who wrote the graph that is shown"
+            values = {"since": marks[1], "swap": marks[2]}
+            return _read(connection, run.figures, values)
+    finally:
+        connection.isolation_level = None
+
+
+def names(connection: Connection, *, users: bool) -> Keyed:
+    """What follows from each name of the snapshot, by id."""
+    name = "named_users" if users else "named_subreddits"
+    row = connection.execute(query("precalc", name), binary=True).fetchone()
+    rows = np.frombuffer(row[0] if row and row[0] else b"", np.dtype([("id", ">i4"), ("name", ">i4")]))
+    return _sorted(rows["id"].astype(np.int64), rows["name"].astype(np.int32))
+
+
+def _read(connection: Connection, figures: Figures, marks: dict[str, int]) -> Shown | str:
+    activity, n_activity, foreign = _rows(connection, "user_subreddit_activity", "activity", _ACTIVITY, marks)
+    pairs, n_pairs, more = _rows(connection, "subreddit_relationships", "relationships", _PAIR, marks)
+    nodes, n_nodes, most = _rows(connection, "graph_nodes", "nodes", _NODE, marks)
+    links = {row[0]: row[1:] for row in connection.execute(query("precalc", "shown_links"), marks)}
+    foreign += more + most + sum(others for _, others in links.values())
+    shown = Shown(
+        figures.min_shared_users,
+        _sorted(key(activity["user"], activity["subreddit"]), activity["count"].astype(np.int64)),
+        _sorted(
+            key(pairs["one"], pairs["other"]),
+            pairs["shared"].astype(np.int32),
+            pairs["weight"].astype(np.float64),
+        ),
+        _sorted(
+            key(nodes["is_user"], nodes["id"]),
+            nodes["val"].astype(np.int64),
+            nodes["position"].astype(np.float64),
+            nodes["levels"].astype(np.int32),
+            nodes["name"].astype(np.int32),
+        ),
+    )
+    there = {
+        "user_subreddit_activity": n_activity,
+        "subreddit_relationships": n_pairs,
+        "graph_nodes": n_nodes,
+        "graph_links": sum(count for count, _ in links.values()),
+    }
+    written = {change.table: change.rows for change in figures.changes if change.table in there}
+    if foreign or there != written:
+        return "the graph that is shown was written by others since"
+    return shown
+
+
+def _rows(
+    connection: Connection, table: str, name: str, dtype: np.dtype[np.void], marks: dict[str, int]
+) -> tuple[npt.NDArray[np.void], int, int]:
+    """The packed rows of a table; how many rows it has, and how many of them are others' perhaps."""
+    row = connection.execute(query("precalc", "shown_pages"), {"table": table}).fetchone()
+    blocks: list[npt.NDArray[np.void]] = [np.empty(0, dtype)]
+    rows = foreign = 0
+    for first in range(0, row[0] if row else 0, _BLOCK_PAGES):
+        values = {**marks, "first": f"({first},0)", "last": f"({first + _BLOCK_PAGES},0)"}
+        found = connection.execute(query("precalc", f"shown_{name}"), values, binary=True).fetchone()
+        if found:
+            blocks.append(np.frombuffer(found[0] or b"", dtype))
+            rows += found[1]
+            foreign += found[2]
+    return np.concatenate(blocks), rows, foreign
+
+
+def _sorted(keys: Int64Array, *values: npt.NDArray[np.generic]) -> Keyed:
+    order = np.argsort(keys, kind="stable")
+    return Keyed(keys[order], tuple(column[order] for column in values))

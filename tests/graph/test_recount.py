@@ -1,0 +1,62 @@
+"""Shared users after a change, counted from those before it: exactly those that counting everything gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from redclust.graph.overlap import Overlap, shared_users
+from redclust.graph.recount import Memberships, recount
+
+MIB = 1 << 20
+N_USERS, N = 60, 9
+MEMBERSHIP = st.tuples(st.integers(0, N_USERS - 1), st.integers(0, N - 1))
+
+
+def memberships(pairs: set[tuple[int, int]]) -> Memberships:
+    rows = np.array(sorted(pairs), np.int32).reshape(-1, 2)
+    return Memberships(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
+
+
+def counted(of: Memberships, minimum: int) -> Overlap:
+    return shared_users(of.users, of.subreddits, N, minimum=minimum)
+
+
+def assert_recounted(before: Memberships, after: Memberships, minimum: int) -> None:
+    found = recount(
+        before,
+        after,
+        counted(before, minimum),
+        n_users=N_USERS,
+        n=N,
+        minimum=minimum,
+        memory_bytes=MIB,
+        progress=lambda _: None,
+    )
+    wanted = counted(after, minimum)
+    for name in ("source", "target", "shared"):
+        assert getattr(found, name).tolist() == getattr(wanted, name).tolist()
+
+
+@given(
+    st.sets(MEMBERSHIP), st.sets(MEMBERSHIP, max_size=6), st.sets(MEMBERSHIP, max_size=6), st.integers(1, 4)
+)
+@settings(deadline=None)
+def test_any_change(
+    before: set[tuple[int, int]], come: set[tuple[int, int]], gone: set[tuple[int, int]], minimum: int
+) -> None:
+    assert_recounted(memberships(before), memberships((before - gone) | come), minimum)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1_000_000])
+def test_pairs_that_come_over_the_minimum(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Those are looked up: by the smaller subreddit, in blocks."""
+    monkeypatch.setattr("redclust.graph.recount._BLOCK", block)
+    monkeypatch.setattr("redclust.graph.recount._LOOKUP_COST", 0)
+    before = {(u, s) for u in range(N_USERS) for s in range(N) if (u * 7 + s * 3) % 5 < 2}
+    one_more = {(u, s) for u in (3, 4) for s in range(N)}
+    for minimum in (1, 3, 9, 14, 20):
+        assert_recounted(memberships(before), memberships(before | one_more), minimum)
+        assert_recounted(memberships(before | one_more), memberships(before), minimum)

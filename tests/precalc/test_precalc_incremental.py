@@ -1,0 +1,211 @@
+"""An incremental run comes to what a full one comes to, finds what changed, and says when it is none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from precalc_worlds import Compute, World, count, planted, stored
+
+from harness import SOAK, Redclust
+from redclust import config
+from redclust.config import Loaded, PrecalcSettings
+from redclust.db.connect import Connection
+from redclust.db.session import Database
+from redclust.ops import precalc
+from redclust.ops.crawl.forget import forget
+from redclust.ops.precalc import versions
+from redclust.report import Silent
+
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Loaded:
+    """The settings of a home where nothing is."""
+    return config.load(home=tmp_path, file=None, env_file=None, flags={})
+
+
+def a_world() -> World:
+    """Topics, a bot of its name and one by its many subreddits, and a subreddit of a single person."""
+    world = planted(3, 10, 200, seed=11)
+    world.comments += [("topicbot", "topic0_1"), (None, "topic0_1"), ("loner", "Lonely")]
+    world.comments += [("busy", f"topic{t}_{i}") for t in range(3) for i in range(9)]
+    world.bots = frozenset({"topicbot"})
+    return world
+
+
+def change(world: World, rng: random.Random, times: int) -> None:
+    """People come, go, write more and less, become bots; posts and whole subreddits are deleted."""
+    for _ in range(times):
+        rows = world.interactions
+        match rng.randrange(7):
+            case 0:
+                name = f"new{rng.randrange(10**6)}"
+                kept = {f"topic{rng.randrange(3)}_{rng.randrange(12)}" for _ in range(rng.randint(1, 6))}
+                rows += [(name, subreddit, rng.randint(1, 5)) for subreddit in sorted(kept)]
+            case 1:
+                user = rng.choice(rows)[0]
+                world.interactions = [row for row in rows if row[0] != user]
+            case 2:
+                at = rng.randrange(len(rows))
+                rows[at] = (*rows[at][:2], rows[at][2] + rng.randint(1, 3))
+            case 3:
+                world.comments.append((rng.choice(rows)[0], f"topic{rng.randrange(3)}_{rng.randrange(12)}"))
+            case 4:
+                world.comments.pop(rng.randrange(len(world.comments)))
+            case 5:
+                gone = rng.choice(rows)[1]
+                if rng.random() < 0.2:
+                    world.interactions = [row for row in rows if row[1] != gone]
+                    world.comments = [row for row in world.comments if row[1] != gone]
+            case _:
+                world.bots = frozenset({"topicbot", rng.choice(rows)[0]})
+
+
+@given(seed=st.integers(0, 2**32), steps=st.lists(st.integers(1, 12), min_size=2, max_size=4))
+@settings(
+    max_examples=60 if SOAK else 4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_sequence_of_changes(
+    seed: int,
+    steps: list[int],
+    put: Put,
+    compute: Compute,
+    connection: Connection,
+    database: Database,
+    loaded: Loaded,
+) -> None:
+    """After each change: by brute force, and a full run finds no row to write."""
+    rng = random.Random(seed)
+    world = a_world()
+    put(world)
+    compute(full=True)
+    for times in steps:
+        change(world, rng, times)
+        if rng.random() < 0.2:
+            name = rng.choice(world.interactions)[0]
+            forget(database, name, loaded, Silent(), dry_run=False, lock_wait_s=10)
+            world = without(world, name)
+        put(world)
+        # Told in full or not, as it happens: so many changes of so little are often over the limit.
+        compute(incremental_up_to=rng.choice((0.05, 1.0)))
+        assert stored(connection) == count(world, minimum=2)
+        again = compute(full=True).figures
+        assert not again.incremental
+        assert [one.table for one in again.changes if one.changed_rows] == []
+        assert (again.links, again.memberships, again.relationships) == rows_there(connection)
+
+
+def test_what_is_only_touched_has_not_changed(put: Put, compute: Compute, connection: Connection) -> None:
+    world = a_world()
+    put(world)
+    compute()
+    connection.execute("UPDATE comments SET body = body")
+    connection.execute("DELETE FROM posts")
+    put(world, shuffled=3)
+    figures = compute().figures
+    assert figures.changed_ratio == 0
+    assert figures.kept_communities
+    assert sum(one.changed_rows for one in figures.changes) == 0
+
+
+def test_little_changed_sends_little(put: Put, compute: Compute, connection: Connection) -> None:
+    world = a_world()
+    put(world)
+    compute()
+    user, subreddit, n = world.interactions[5]
+    world.interactions[5] = (user, subreddit, n + 3)
+    put(world)
+    report = compute()
+    assert 0 < (report.figures.changed_ratio or 0) < 0.01
+    changed = {one.table: one.changed_rows for one in report.figures.changes}
+    assert changed["user_subreddit_activity"] == changed["graph_links"] == 1
+    assert changed["subreddit_relationships"] == 0
+    assert report.figures.kept_communities
+    assert stored(connection) == count(world, minimum=2)
+
+
+def test_a_name_in_another_spelling_is_a_change(put: Put, compute: Compute, connection: Connection) -> None:
+    put(a_world())
+    compute()
+    connection.execute("UPDATE users SET name = upper(name) WHERE name = 'user7'")
+    connection.execute("UPDATE subreddits SET name = upper(name) WHERE name = 'topic1_1'")
+    changed = {one.table: one.changed_rows for one in compute().figures.changes if one.changed_rows}
+    assert changed["graph_nodes"] == 2
+    names = connection.execute("SELECT count(*) FROM graph_nodes WHERE name IN ('USER7', 'TOPIC1_1')")
+    assert names.fetchone() == (2,)
+
+
+def test_it_runs_full_and_says_why(
+    put: Put, compute: Compute, database: Database, connection: Connection, redclust: Redclust
+) -> None:
+    world = a_world()
+    put(world)
+
+    def told(**options: Any) -> str:
+        """Why this run was not incremental; empty where it was."""
+        progress = Listening()
+        figures = precalc.run(database, PrecalcSettings(), progress, **options).figures
+        assert figures.incremental == (progress.said == [] and not options.get("full"))
+        return " ".join(progress.said)
+
+    compute()
+    assert told() == told(full=True) == told() == ""
+    assert "from 1 shared users on, and were from 2" in told(min_shared_users=1)
+    compute()
+    world.interactions = world.interactions[: len(world.interactions) // 2]
+    put(world)
+    assert "of the activity changed, over 20.0%" in told()
+    connection.execute("UPDATE graph_links SET val = val + 1 WHERE source = 'subreddit_1'")
+    assert "was written by others since" in told()
+    assert stored(connection) == count(world, minimum=2)
+    connection.execute("DELETE FROM graph_links WHERE source = 'subreddit_1'")
+    assert "was written by others since" in told()
+    assert stored(connection) == count(world, minimum=2)
+    newest = connection.execute("SELECT max(id) - 1 FROM precalc_runs").fetchone()
+    assert newest is not None
+    versions.rollback(database, PrecalcSettings(), newest[0], Silent())
+    assert "was put back" in told()
+    assert "heights are computed in full" in told(detailed=True)
+    assert "heights are computed in full" in told()
+    assert "Incremental: 0.00%" in redclust("precalc", check=0).stdout
+    assert "Incremental" not in redclust("precalc", "--full", check=0).stdout
+
+
+class Listening(Silent):
+    """What is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def without(world: World, name: str) -> World:
+    """Nobody of that name has ever been here."""
+    return World(
+        comments=[row for row in world.comments if row[0] != name],
+        posts=[row for row in world.posts if row[0] != name],
+        interactions=[row for row in world.interactions if row[0] != name],
+        bots=world.bots - {name},
+    )
+
+
+def rows_there(connection: Connection) -> tuple[int, int, int]:
+    """Links, memberships among them, and relationships."""
+    row = connection.execute(
+        "SELECT (SELECT count(*) FROM graph_links), "
+        "(SELECT count(*) FROM graph_links WHERE type = 'user-subreddit'), "
+        "(SELECT count(*) FROM subreddit_relationships)"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2]
