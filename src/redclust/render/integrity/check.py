@@ -12,6 +12,8 @@ def check(report: CheckReport, out: Console) -> None:
     found = [one for one in report.checks if one.state == "found"]
     if found:
         rows = table("found", "rows", "what it means", "the first of them", right=("rows",))
+        # A name is what one searches for: it stays whole.
+        rows.columns[0].no_wrap = True
         for one in found:
             rows.add_row(one.name, f"{one.rows:,}", one.meaning, _sample(one))
         out.print(rows)
