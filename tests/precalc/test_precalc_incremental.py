@@ -19,7 +19,7 @@ from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.ops import precalc
 from redclust.ops.crawl.forget import forget
-from redclust.ops.precalc import versions
+from redclust.ops.precalc import atlas, versions
 from redclust.report import Silent
 
 Put = Callable[..., None]
@@ -131,6 +131,29 @@ def test_little_changed_sends_little(put: Put, compute: Compute, connection: Con
     assert changed["subreddit_relationships"] == 0
     assert report.figures.kept_communities
     assert stored(connection) == count(world, minimum=2)
+
+
+def test_one_person_more_does_not_change_the_weight_of_every_pair(
+    put: Put, compute: Compute, connection: Connection
+) -> None:
+    world = planted(4, 10, 1204, seed=3)
+    put(world)
+    compute()
+    world.comments += [("onemore", "topic0_1"), ("onemore", "topic0_2")]
+    put(world)
+    figures = compute().figures
+    changed = {one.table: one.changed_rows for one in figures.changes}
+    assert changed["subreddit_relationships"] < figures.relationships / 4
+    assert stored(connection) == count(world, minimum=2)
+
+
+@pytest.mark.parametrize(
+    ("number", "up", "down"),
+    [(1, 1, 1), (99, 99, 99), (101, 110, 100), (1000, 1000, 1000), (997_258, 10**6, 990_000)],
+)
+def test_two_digits_of_a_number(number: int, up: int, down: int) -> None:
+    assert atlas.coarse([number], digits=2, up=True).tolist() == [up]
+    assert atlas.coarse([number], digits=2, up=False).tolist() == [down]
 
 
 def test_a_name_in_another_spelling_is_a_change(put: Put, compute: Compute, connection: Connection) -> None:

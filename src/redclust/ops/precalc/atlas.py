@@ -86,10 +86,22 @@ def relate(people: People, *, minimum: int, memory_bytes: int, progress: Callabl
 
 
 def weighed(people: People, found: Overlap) -> Pairs:
-    """Pairs that share users, with their weights; linear."""
-    size = people.people
-    weight = lift_bound(found.shared, size[found.source], size[found.target], len(people.user_ids))
+    """Pairs that share users, with their weights; linear.
+
+    Sizes count with three digits, rounded up, and everybody with two, rounded down: it stays a lower bound,
+    and one person more does not change the weight of every pair.
+    """
+    size = coarse(people.people, digits=3, up=True)
+    everybody = int(coarse(len(people.user_ids), digits=2, up=False))
+    weight = lift_bound(found.shared, size[found.source], size[found.target], everybody)
     return Pairs(found.source, found.target, found.shared, weight, weight > 0)
+
+
+def coarse(numbers: npt.ArrayLike, *, digits: int, up: bool) -> Int32Array:
+    """Positive numbers with so many digits and zeros after them, the next one ``up`` or down."""
+    exact = np.asarray(numbers, np.int64)
+    step = 10 ** np.maximum(np.floor(np.log10(np.maximum(exact, 1))).astype(np.int64) + 1 - digits, 0)
+    return ((-(-exact // step) if up else exact // step) * step).astype(np.int32)
 
 
 def fingerprint(people: People, pairs: Pairs, seed: int) -> str:
