@@ -406,3 +406,19 @@ def test_letters_in_a_communitys_colour_can_be_read() -> None:
         return float(linear @ [0.2126, 0.7152, 0.0722])
 
     assert all(1.05 / (luminance(readable(colour)) + 0.05) >= 4.5 for colour in PALETTE)
+
+
+def test_countries_have_grounds_of_their_own(tmp_path: Path) -> None:
+    picture = planted(400, 2)
+    halves = (picture.community * 2 + (picture.positions[:, 1] > 0)).astype(np.int32)
+    alone = np.where(picture.community == 0, 0, -1).astype(np.int32)
+    paths: list[int] = []
+    for country in (None, alone, halves):
+        labels = draw(replace(picture, country=country), tmp_path / "map.svg")
+        assert {"Community 0", "Community 1"} <= {label.text for label in labels}
+        paths.append((tmp_path / "map.svg").read_text().count("<path"))
+    # A country that is all of its community has none; of the halves each has one.
+    assert paths[1] == paths[0]
+    assert paths[2] >= paths[0] + 3
+    with pytest.raises(ValueError, match="country does not fit"):
+        replace(picture, country=np.zeros(3, np.int32))

@@ -35,6 +35,8 @@ DPI = 120
 DOT_PT = 2.0
 EDGES_MAX = 16_000
 GROUNDS_MAX = 200
+#: Nodes from which on a country has an outline of its own.
+COUNTRY_NODES = 10
 
 _DOT_STEP_PT = 0.15
 _LINES_A_PATH = 2_000
@@ -139,14 +141,34 @@ class _Sheet:
         # About the distance between neighbours, were they spread over half the page.
         spacing = float(np.sqrt(0.5 * AREA_PT2 / max(1, len(self.page.points))))
         sigma = min(max(0.75 * spacing, 6.0), 17.0)
-        found = outline(self.page.points, self.page.radii, [self.members[c] for c in shown], sigma)
-        for community, rings in zip(shown, found, strict=True):
+        self._draw_regions(shown, [self.members[c] for c in shown], sigma, 0.84, 0.55)
+        # Countries that are not all of their community, a shade darker.
+        countries = [g for c in shown for g in self._parts(self.members[c]) if len(g) < len(self.members[c])]
+        biggest = sorted(countries, key=lambda group: -len(group))[:GROUNDS_MAX]
+        of = [int(self.picture.community[group[0]]) for group in biggest]
+        self._draw_regions(of, biggest, 0.6 * sigma, 0.76, 0.66)
+
+    def _parts(self, members: Nodes) -> list[Nodes]:
+        """The countries of a community that are worth an outline."""
+        if self.picture.country is None:
+            return []
+        country = self.picture.country[members]
+        counted = zip(*np.unique(country[country >= 0], return_counts=True), strict=True)
+        return [members[country == one] for one, count in counted if count >= COUNTRY_NODES]
+
+    def _draw_regions(
+        self, of: list[int], groups: list[Nodes], sigma: float, ground: float, rim: float
+    ) -> None:
+        """The outlines of groups of nodes in the tints of the communities that they are of."""
+        for community, rings in zip(
+            of, outline(self.page.points, self.page.radii, groups, sigma), strict=True
+        ):
             if rings:
                 shape = Outline.make_compound_path(
                     *(Outline(np.round(ring, 1), closed=True) for ring in rings)
                 )
                 colour = self.colours[community]
-                self._fill(shape, tint(colour, 0.84), tint(colour, 0.55), 0.8)
+                self._fill(shape, tint(colour, ground), tint(colour, rim), 0.8)
 
     def _draw_edges(self) -> None:
         picture = self.picture

@@ -20,6 +20,7 @@ class MapPicture:
         sizes: (n,) users of each subreddit, not negative; a circle's area stands for it.
         names: n texts, drawn as they are (no markup).
         community: (n,) int32, an index into ``community_names``, or -1 for none.
+        country: (n,) int32, any number for the part of its community a node is in, -1 for none; or None.
         source, target: (m,) int32, indices of nodes; weight: (m,) float64, heavier ones are drawn first
             should there be too many.
 
@@ -36,6 +37,7 @@ class MapPicture:
     source: npt.NDArray[np.int32]
     target: npt.NDArray[np.int32]
     weight: npt.NDArray[np.float64]
+    country: npt.NDArray[np.int32] | None = None
     title: str = ""
     caption: str = ""
 
@@ -43,6 +45,8 @@ class MapPicture:
         n = len(self.names)
         if self.positions.shape != (n, 2) or self.sizes.shape != (n,) or self.community.shape != (n,):
             raise ValueError(f"positions, sizes and community do not fit {n} names")
+        if self.country is not None and self.country.shape != (n,):
+            raise ValueError(f"country does not fit {n} names")
         if not self.source.shape == self.target.shape == self.weight.shape == (len(self.source),):
             raise ValueError("source, target and weight differ in length")
         if not (np.isfinite(self.positions).all() and np.isfinite(self.sizes).all()):

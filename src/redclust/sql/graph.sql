@@ -237,7 +237,7 @@ ORDER BY l.source, l.target
 
 -- name: map_nodes
 -- The subreddits that belong on the map and have a place there, numbered as in map_links by their order.
-SELECT n.name, n.val::float8, n.pos_x, n.pos_y, n.community_id
+SELECT n.name, n.val::float8, n.pos_x, n.pos_y, n.community_id, COALESCE(n.country_id, -1)
 FROM graph_nodes AS n
 WHERE n.type = 'subreddit' AND n.val >= %(min_val)s::numeric AND n.pos_x IS NOT NULL AND n.pos_y IS NOT NULL
   AND (%(loose)s::boolean OR n.community_id IS NOT NULL)

@@ -120,6 +120,9 @@ def plant_world(
 def plant_graph(n: int, n_edges: int, *, n_fields: int, n_topics: int, seed: int) -> PlantedGraph:
     """Nodes of heavy-tailed degree in topics of uneven size, and links with exponential weights.
 
+    As a lift is, weights are greater where more is shared: 1.5 times as great on average inside a field,
+    twice inside a topic.
+
     A little fewer than ``n_edges``: each pair stands once. Linear but for a sort.
     """
     rng = np.random.default_rng(seed)
@@ -138,8 +141,9 @@ def plant_graph(n: int, n_edges: int, *, n_fields: int, n_topics: int, seed: int
     target[same] = group.in_topic(field[source[same]], topic[source[same]], drawn[same])
     apart = source != target
     key = np.unique(np.minimum(source, target)[apart] * n + np.maximum(source, target)[apart])
-    weight = 0.2 + rng.exponential(1.0, len(key))
     ends = (key // n).astype(np.int32), (key % n).astype(np.int32)
+    shared = (field[ends[0]] == field[ends[1]]).astype(np.float64) + (topic[ends[0]] == topic[ends[1]])
+    weight = (0.2 + rng.exponential(1.0, len(key))) * (1.0 + shared / 2.0)
     return PlantedGraph(*ends, weight, topic.astype(np.int32), field.astype(np.int32))
 
 

@@ -102,6 +102,7 @@ def _picture(connection: Connection, selection: dict[str, Any]) -> MapPicture:
         sizes=np.array([row[1] for row in rows], np.float64),
         names=[row[0] for row in rows],
         community=community,
+        country=np.array([row[5] for row in rows], np.int32),
         community_names=[label for identity, label in named if identity in place],
         source=source,
         target=target,
