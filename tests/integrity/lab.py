@@ -367,7 +367,7 @@ def mend(database: Database, verb: str) -> None:
     """Run what a finding says mends it."""
     settings = Settings()
     if verb == "precalc":
-        assert precalc.run(database, settings.precalc, Silent(), min_shared_users=1).ok
+        assert precalc.run(database, settings.precalc, Silent(), min_shared_users=1, full=True).ok
     elif verb == "rescue":
         with database.connect(autocommit=True) as connection:
             assert rescue(connection, settings.queue)

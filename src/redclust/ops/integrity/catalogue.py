@@ -143,7 +143,8 @@ def _names_repeated(table: str, named_by: str, imported_by: str | None = None) -
 _LINK = ("source", "target")
 _RELATIONSHIP = ("source_subreddit_id", "target_subreddit_id")
 _REPAIR = "redclust integrity repair"
-_PRECALC = "redclust precalc"
+# What was changed behind its back an incremental run may pass by.
+_PRECALC = "redclust precalc --full"
 _RESTORE = "restore a backup: redclust restore --swap"
 
 CHECKS: tuple[Check, ...] = (

@@ -31,7 +31,7 @@ def clean(report: CleanReport, out: Console) -> None:
         )
     if report.left_rows:
         out.print(f"{report.left_rows:,} rows were changed by others at the same time: run it again")
-    out.print("Then: redclust precalc")
+    out.print("Then: redclust precalc --full")
 
 
 def repaired(report: RepairReport, out: Console) -> None:
