@@ -85,6 +85,7 @@ WORDS = {
     "value": "'4MB'",
     "text": "'a comment'",
     "limit": "5",
+    "statement": "SELECT 1",
     "definition": "CHECK (true)",
     "precalc.build_key.definition": "UNIQUE (id)",
     "kind": "UNIQUE",
@@ -128,7 +129,7 @@ ALONE = re.compile(
     r"(VACUUM|DROP INDEX CONCURRENTLY|CREATE UNIQUE INDEX CONCURRENTLY|CREATE DATABASE|DROP DATABASE"
     r"|CHECKPOINT|REINDEX|ALTER SYSTEM|SET TRANSACTION)\b"
 )
-UTILITY = re.compile(r"(CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
+UTILITY = re.compile(r"(EXPLAIN|CREATE|TRUNCATE|ANALYZE|SET|LOCK|DO|ALTER|GRANT|REVOKE|COMMENT|DROP)\b")
 #: What the queries that stand below in the same file work on.
 TABLES_OF_ITS_OWN = re.compile(r"CREATE (TEMPORARY|TABLE benchmark)")
 EMPTY_BINARY_COPY = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"

@@ -90,3 +90,45 @@ def map_(
         people=people, subreddits=subreddits, bots=bots, nodes=nodes, seed=seed, progress=runtime.progress
     )
     runtime.finish(report, fmt)
+
+
+def _number(text: str) -> int:
+    """1000000, 500k or 5m."""
+    told = text.strip().lower()
+    factor = {"k": 1_000, "m": 1_000_000}.get(told[-1:], 1)
+    digits = told.rstrip("km")
+    if not digits.isdigit() or not int(digits):
+        raise typer.BadParameter(f"{text!r} is not a number such as 50000, 500k or 1m")
+    return int(digits) * factor
+
+
+@app.command()
+def graph(
+    ctx: typer.Context,
+    runs: Annotated[int, typer.Option(min=1, help="Warm runs of each query and client.")] = 5,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="How many ask at a time.")] = 1,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Make a throw-away graph of so many nodes first, such as 1m.", show_default=False),
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the result here.", show_default=False)] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="Compare with such a file; slower is exit 3.", show_default=False)
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how each was answered.")] = False,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """Ask what readers of the map ask, as a client gets it: times, rows, bytes, and the plans judged."""
+    from redclust.ops import benchmark
+
+    runtime: Runtime = ctx.obj
+    nodes = None if size is None else _number(size)
+    with runtime.server("benchmark") as connector:
+        report = benchmark.graph_benchmark(
+            connector, runs=runs, clients=clients, size=nodes, saved=compare, progress=runtime.progress
+        )
+    if save is not None:
+        runtime.save(report, save)
+    if explain:
+        typer.echo("\n\n".join(f"{q.name}\n{p.text}" for q in report.questions for p in q.plans), err=True)
+    runtime.finish(report, fmt)

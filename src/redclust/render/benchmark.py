@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
+
 from rich.console import Console
 
-from redclust.ops.benchmark import BackupBenchmark, Comparison, ImportBenchmark, MapBenchmark, QueueBenchmark
+from redclust.ops.benchmark import (
+    BackupBenchmark,
+    Comparison,
+    GraphBenchmark,
+    ImportBenchmark,
+    MapBenchmark,
+    QueueBenchmark,
+)
 from redclust.ops.benchmark.queue import TO_REACH_RATIO
 from redclust.render.output import size, table
 from redclust.report import Report
@@ -16,6 +25,8 @@ def show(report: Report, out: Console) -> None:
             _import(report, out)
         case BackupBenchmark():
             _backup(report, out)
+        case GraphBenchmark():
+            _graph(report, out)
         case MapBenchmark():
             _map(report, out)
         case QueueBenchmark():
@@ -33,6 +44,29 @@ def _import(report: ImportBenchmark, out: Console) -> None:
     }
     _compare(report.comparison, speeds, out)
     out.print(f"peak memory of redclust's own processes: {size(report.peak_memory_bytes)}")
+
+
+def _graph(report: GraphBenchmark, out: Console) -> None:
+    many = "1 client" if report.clients == 1 else f"{report.clients} clients"
+    out.print(f"{report.nodes:,} nodes, {report.links:,} links, {many}. Postgres {report.server_version}")
+    numbers = ("rows", "JSON", "cold ms", "min", "median", "p95", "mean", "in memory")
+    rows = table("query", *numbers, "indexes", right=numbers)
+    for one in report.questions:
+        times = (one.cold_ms, min(one.runs_ms), one.median_ms, one.p95_ms, statistics.mean(one.runs_ms))
+        hit, read = (sum(p.hit_blocks for p in one.plans), sum(p.read_blocks for p in one.plans))
+        found = f"{hit / max(1, hit + read):.0%}"
+        used = ", ".join(sorted({index for p in one.plans for index in p.indexes})) or "none"
+        told = (f"{ms:.1f}" for ms in times)
+        rows.add_row(one.name, f"{one.rows:,}", size(one.json_bytes), *told, found, used)
+    out.print(rows)
+    if report.against:
+        beside = table("query", "ratio", "noise", "", right=("ratio", "noise"))
+        for one in report.against:
+            verdict = "slower" if one.slower else ""
+            beside.add_row(one.name, f"{one.ratio:.2f}", f"{one.noise:.2f}", verdict)
+        out.print(beside)
+    for told in report.problems:
+        out.print(f"Missed: {told}")
 
 
 def _backup(report: BackupBenchmark, out: Console) -> None:

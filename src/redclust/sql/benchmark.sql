@@ -72,3 +72,39 @@ SELECT current_setting('fsync') = 'on' AND current_setting('synchronous_commit')
 -- name: transactions
 -- A number that grows by one with each transaction that writes.
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+
+-- name: synthetic_nodes
+-- A graph of so many nodes: one in fifty is a subreddit, and these are the biggest.
+INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, community_id)
+SELECT type || '_' || i, type || '-' || i, CASE type WHEN 'subreddit' THEN 1000000 + i ELSE i %% 100000 END,
+       type, i %% 997, i %% 991, i %% 20
+FROM generate_series(1, %(nodes)s::integer) AS i,
+     LATERAL (SELECT CASE WHEN i <= greatest(1, %(nodes)s::integer / 50) THEN 'subreddit' ELSE 'user' END AS type) AS t
+
+-- name: synthetic_links
+-- Five links a node, each to a subreddit that is as good as random.
+INSERT INTO graph_links (source, target, type, val, weight)
+SELECT DISTINCT ON (1, 2)
+       LEAST(a, b), GREATEST(a, b), CASE WHEN a LIKE 'user%%' THEN 'user-subreddit' ELSE 'subreddit-subreddit' END,
+       1 + step, (hashint4(i * 5 + step) & 1023) / 1023.0
+FROM (
+    SELECT i, step,
+           (CASE WHEN i <= n.subreddits THEN 'subreddit_' ELSE 'user_' END || i) COLLATE "C" AS a,
+           ('subreddit_' || 1 + (hashint4(i * 5 + step) & 2147483647) %% n.subreddits) COLLATE "C" AS b
+    FROM (SELECT greatest(1, %(nodes)s::integer / 50) AS subreddits) AS n,
+         generate_series(1, %(nodes)s::integer) AS i, generate_series(1, 5) AS step
+) AS pairs
+WHERE a <> b
+ORDER BY 1, 2
+
+-- name: analyze_graph
+-- Statistics, and pages known to be visible to all, as a server has them that has stood for a while.
+VACUUM (ANALYZE) graph_nodes, graph_links
+
+-- name: explain_json
+-- How a statement is answered, for a program.
+EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}
+
+-- name: explain_text
+-- The same for a person.
+EXPLAIN (ANALYZE, BUFFERS) {statement}

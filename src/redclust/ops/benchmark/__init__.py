@@ -2,6 +2,7 @@
 
 from redclust.ops.benchmark.backup import BackupBenchmark, backup_benchmark
 from redclust.ops.benchmark.frame import Comparison, Side
+from redclust.ops.benchmark.graph import GraphBenchmark, graph_benchmark
 from redclust.ops.benchmark.import_ import ImportBenchmark, import_benchmark
 from redclust.ops.benchmark.map import MapBenchmark, map_benchmark
 from redclust.ops.benchmark.queue import QueueBenchmark, QueueSpeed, Throughput, queue_benchmark
@@ -9,6 +10,7 @@ from redclust.ops.benchmark.queue import QueueBenchmark, QueueSpeed, Throughput,
 __all__ = [
     "BackupBenchmark",
     "Comparison",
+    "GraphBenchmark",
     "ImportBenchmark",
     "MapBenchmark",
     "QueueBenchmark",
@@ -16,6 +18,7 @@ __all__ = [
     "Side",
     "Throughput",
     "backup_benchmark",
+    "graph_benchmark",
     "import_benchmark",
     "map_benchmark",
     "queue_benchmark",
