@@ -105,7 +105,7 @@ class Runtime:
             raise typer.Exit(report.exit_code)
 
     def save(self, report: Report, path: Path) -> None:
-        """Write a report as JSON into a file that only its owner may read."""
+        """Write a report as JSON into a file, whole or not at all."""
         from redclust.ops import doctor
         from redclust.render.output import to_json
 
