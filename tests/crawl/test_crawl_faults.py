@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import sys
 import threading
 import time
@@ -177,6 +178,39 @@ def test_a_worker_frozen_between_fence_and_commit_writes_nothing(
         with pytest.raises(LeaseLost):
             _write(frozen, lease, frozen_s=0)
     assert one(database, "SELECT count(*) FROM subreddits WHERE name = 'stale'") == 0
+
+
+_WAITS_TO_WRITE = """SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    WHERE NOT l.granted AND l.relation = 'posts'::regclass AND a.application_name LIKE 'redclust crawl%'"""
+
+
+def test_a_worker_stopped_between_fence_and_commit_writes_nothing(
+    redclust: Redclust, database: Database, rehearsal: Rehearsal, world: World
+) -> None:
+    """SIGSTOP while the rows of a page, whose fence is passed, are about to be written."""
+    with database.connect(autocommit=True) as connection:
+        enqueue(connection, [world.subreddits[0].name])
+    env = {**environment(rehearsal, depth_limit=0), **SCALED}
+    with database.connect() as holder:
+        holder.execute("LOCK TABLE posts IN SHARE MODE")
+        stopped = redclust.start("crawl", "run", env=env)
+        wait_until(lambda: one(database, _WAITS_TO_WRITE) == 1, "a page waits to be written")
+        stopped.send_signal(signal.SIGSTOP)
+        # The server writes the rows now, and waits for a commit that does not come.
+    redclust("crawl", "run", "--until-empty", env=env, check=0)
+    assert one(database, "SELECT count(*) FROM crawl_runs WHERE outcome = 'reset'") == 1
+    assert one(database, "SELECT verdict FROM crawl_jobs") == "ok"
+    written = rows(database)
+    assert written["posts"]
+    told = "SELECT max(heartbeat_at) FROM crawl_workers"
+    before = one(database, told)
+    stopped.send_signal(signal.SIGCONT)
+    wait_until(lambda: one(database, told) > before, "the stopped worker is back")
+    stopped.terminate()
+    _, said = stopped.communicate(timeout=30)
+    assert stopped.returncode == 0, said
+    assert "Traceback" not in said
+    assert rows(database) == written
 
 
 def _end_sessions(database: Database) -> int:

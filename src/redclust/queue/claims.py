@@ -101,6 +101,7 @@ def rescue(connection: Connection, settings: QueueSettings) -> list[Rescued]:
         "backoff_max_s": settings.backoff_max_s,
         "jitter_ratio": settings.jitter_ratio,
     }
+    connection.execute(query("queue", "end_frozen"), values)
     return [Rescued(*row) for row in connection.execute(query("queue", "rescue"), values)]
 
 

@@ -209,6 +209,14 @@ SELECT EXISTS (SELECT FROM crawl_jobs
        (SELECT reason FROM crawl_pauses ORDER BY since LIMIT 1),
        (SELECT max(version) FROM redclust_migrations)
 
+-- name: end_frozen
+-- End the sessions of crawlers whose process has sent nothing for a lease in the middle of a COPY: while the server
+-- waits for that none of its time limits counts, and the page would keep its job from everybody.
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name LIKE 'redclust crawl%%'
+  AND state = 'active' AND wait_event = 'ClientRead'
+  AND query_start < clock_timestamp() - %(lease_s)s::double precision * interval '1 s'
+
 -- name: rescue
 -- Take jobs from workers that are silent, hang, or have had their time. A server that has just started gives
 -- everybody time to come back. What a page transaction has locked is not stuck.
