@@ -28,12 +28,14 @@ from redclust.report import Silent
 
 def pg_dumps(database: Database) -> list[int]:
     """The pg_dump processes of this test's database."""
-    name = f"PGDATABASE={database.target.parameters()['dbname']}".encode()
+    # Runs beside this one have databases of the same name, on servers of their own.
+    named = database.target.parameters()
+    own = {f"PGDATABASE={named['dbname']}".encode(), f"PGHOST={named['host']}".encode()}
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             is_dump = entry.name.isdigit() and b"pg_dump" in (entry / "cmdline").read_bytes().split(b"\0")[0]
-            if is_dump and name in (entry / "environ").read_bytes().split(b"\0"):
+            if is_dump and own <= set((entry / "environ").read_bytes().split(b"\0")):
                 found.append(int(entry.name))
     return found
 
