@@ -75,5 +75,5 @@ class Sending:
         self._given_up = True
         if self._response is not None:
             # Where all of it has been read meanwhile there is nothing left to shut.
-            with suppress(ValueError, OSError):
+            with suppress(RuntimeError, ValueError, OSError):
                 self._response.raw.shutdown()
