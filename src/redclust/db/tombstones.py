@@ -50,9 +50,8 @@ _GRAPH_STEPS = (
     "erase_nodes_of_versions",
     *_TEXTS,
 )
-#: Every table that a step looks at.
-_TABLES = (
-    "tombstones",
+#: Every table that a step may change.
+TABLES = (
     "users",
     "subreddits",
     "posts",
@@ -144,7 +143,7 @@ def apply_where_there(connection: Connection) -> tuple[dict[str, int], list[str]
 
     What needs a missing table is left out: without ``users`` or ``tombstones`` nothing tells whose a row is.
     """
-    rows = connection.execute(query("tombstones", "missing_tables"), {"tables": list(_TABLES)})
+    rows = connection.execute(query("tombstones", "missing_tables"), {"tables": ["tombstones", *TABLES]})
     missing = [str(name) for (name,) in rows]
     if "tombstones" in missing:
         return {}, missing

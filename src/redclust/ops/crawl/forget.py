@@ -18,27 +18,6 @@ from redclust.ops.crawl.rejects_files import without
 from redclust.report import Progress, Report
 from redclust.sql import query
 
-#: What an erasure can leave dead rows in.
-_TABLES = (
-    "users",
-    "subreddits",
-    "posts",
-    "comments",
-    "imported_interactions",
-    "user_subreddit_activity",
-    "subreddit_relationships",
-    "graph_nodes",
-    "graph_links",
-    "graph_communities",
-    "graph_nodes_before",
-    "graph_links_before",
-    "graph_communities_before",
-    "quarantine",
-    "crawl_jobs",
-    "crawl_runs",
-    "crawl_rejects",
-    "precalc_runs",
-)
 #: Steps of the erasure that are not a tombstone's own; the marks are made while the account has rows.
 _MARKS = ("mark_posts", "mark_comments", "purge_quarantine")
 #: So long a page of a crawl takes at most.
@@ -95,8 +74,8 @@ def forget(
                 erased = _erase(connection, name)
             lines = without(loaded.home / "rejects", name)
             holding = _holding(loaded)
-        with progress.task("vacuum", len(_TABLES), "tables") as task:
-            for table in _TABLES:
+        with progress.task("vacuum", len(tombstones.TABLES), "tables") as task:
+            for table in tombstones.TABLES:
                 identifier = sql.Identifier(table)
                 connection.execute(sql.SQL(query("forget", "free_pages")).format(table=identifier))
                 task.advance(1)
