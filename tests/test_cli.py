@@ -100,6 +100,23 @@ def test_starting_imports_nothing_heavy(redclust: Redclust, argv: tuple[str, ...
         assert not loaded & {"typer", "rich", "redclust.cli.app"}
 
 
+@pytest.mark.parametrize(
+    ("modules", "unneeded"),
+    [
+        ("redclust.render.backup redclust.ops.backup redclust.render.restore", {"numpy", "igraph", "praw"}),
+        ("redclust.render.precalc redclust.render.graph redclust.ops.graph.nodes", {"numpy", "igraph"}),
+        ("redclust.render.doctor redclust.ops.doctor", {"praw", "igraph"}),
+    ],
+)
+def test_who_only_looks_does_not_load_what_computes(
+    redclust: Redclust, modules: str, unneeded: set[str]
+) -> None:
+    program = f"import sys, {', '.join(modules.split())}\nprint(*sys.modules, file=sys.stderr)"
+    loaded = set(python(redclust, program).stderr.split())
+    assert "redclust.db.session" in loaded
+    assert not loaded & unneeded
+
+
 def test_version_in_both_ways(redclust: Redclust) -> None:
     for argv in (("--version",), ("-q", "--version"), ("db", "--version")):
         assert redclust(*argv, env=NOWHERE, check=0).stdout == f"redclust {__version__}\n"

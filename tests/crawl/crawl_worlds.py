@@ -8,7 +8,8 @@ from typing import Any
 
 from redclust.config import CrawlSettings, QueueSettings, RedditSettings, Settings
 from redclust.db.session import Database
-from redclust.ops.crawl import CrawlReport, crawl_named, parse
+from redclust.ops.crawl import parse
+from redclust.ops.crawl.named import CrawlReport, crawl_named
 from redclust.rehearsal.ledger import Request
 from redclust.rehearsal.oauth import CLIENT_ID, CLIENT_SECRET
 from redclust.rehearsal.server import Rehearsal

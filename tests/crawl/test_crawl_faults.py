@@ -21,9 +21,9 @@ from natural import contents
 from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.session import Database
-from redclust.ops.crawl import Limits, run
 from redclust.ops.crawl.hands import Hands
 from redclust.ops.crawl.one import crawl
+from redclust.ops.crawl.run import Limits, run
 from redclust.queue import Lease, LeaseLost, Worker, enqueue
 from redclust.reddit.client import Client
 from redclust.rehearsal.server import Rehearsal

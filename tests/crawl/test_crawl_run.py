@@ -14,7 +14,8 @@ from crawl_worlds import areas, crawl, environment, one, settings_for, stored
 from harness import Redclust, wait_until
 from redclust.db.session import Database
 from redclust.errors import UsageError
-from redclust.ops.crawl import Limits, parse, plan, run, status
+from redclust.ops.crawl import parse, plan, status
+from redclust.ops.crawl.run import Limits, run
 from redclust.queue import enqueue, enqueue_stale
 from redclust.rehearsal.server import Rehearsal
 from redclust.rehearsal.site import Standing

@@ -10,7 +10,7 @@ from crawl_worlds import areas, one, settings_for, stored
 
 from harness import SOAK, rounds
 from redclust.db.session import Database
-from redclust.ops.crawl import Limits, RunReport, run
+from redclust.ops.crawl.run import Limits, RunReport, run
 from redclust.queue import enqueue
 from redclust.reddit.failures import Blocked, CredentialsRefused
 from redclust.rehearsal.server import Rehearsal

@@ -58,6 +58,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     from redclust.ops import crawl
+    from redclust.ops.crawl.named import crawl_named
 
     runtime: Runtime = ctx.obj
     settings = runtime.loaded.settings
@@ -65,7 +66,7 @@ def command(
     request = crawl.parse(sub, seed=seed, settings=settings.crawl, **options)
     with runtime.database("crawl") as database:
         runtime.say(crawl.plan(database, request, settings).in_words())
-        report = crawl.crawl_named(database, request, settings, runtime.progress)
+        report = crawl_named(database, request, settings, runtime.progress)
     runtime.finish(report, fmt)
 
 
@@ -121,12 +122,12 @@ def run(
     Jobs by priority; stuck ones are taken over; crawls older than crawl.stale_after are done again. A second
     SIGTERM ends it at once: what is not committed then is fetched again by another worker.
     """
-    from redclust.ops import crawl
+    from redclust.ops.crawl.run import Limits, run
 
     runtime: Runtime = ctx.obj
-    limits = crawl.Limits(until_empty, max_jobs, for_s)
+    limits = Limits(until_empty, max_jobs, for_s)
     with runtime.database("crawl run") as database:
-        report = crawl.run(database, runtime.loaded.settings, limits, runtime.progress)
+        report = run(database, runtime.loaded.settings, limits, runtime.progress)
     runtime.finish(report, fmt)
 
 

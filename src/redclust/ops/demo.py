@@ -20,7 +20,7 @@ from redclust.db.session import Database
 from redclust.errors import Locked, RedclustError, Refused
 from redclust.graph.agreement import adjusted_mutual_information, adjusted_rand
 from redclust.ops import crawl, precalc, rehearse
-from redclust.ops.crawl import CrawlReport
+from redclust.ops.crawl.named import CrawlReport, crawl_named
 from redclust.ops.graph.map import draw_map
 from redclust.rehearsal.ledger import Budget
 from redclust.rehearsal.reach import Plan, Reach, reach
@@ -151,7 +151,7 @@ def _crawl(database: Database, rehearsal: Rehearsal, settings: Settings, progres
     told = settings.model_copy(update={"reddit": rehearse.reddit_settings(rehearsal.url), "crawl": plan})
     request = crawl.parse(names, seed=False, settings=plan)
     with progress.task("crawling it over HTTP", total=expected.requests, unit="requests") as task:
-        report = crawl.crawl_named(database, request, told, _OneBar(progress, task))
+        report = crawl_named(database, request, told, _OneBar(progress, task))
     for kind, there, stored in (
         ("posts", len(expected.posts), sum(one.figures.posts_added for one in report.subreddits)),
         ("comments", len(expected.comments), sum(one.figures.comments_added for one in report.subreddits)),

@@ -7,16 +7,11 @@ from datetime import datetime
 from rich.console import Console
 
 from redclust.duration import words
-from redclust.ops.crawl import (
-    CrawlReport,
-    ForgetReport,
-    Outcome,
-    PlanReport,
-    ResetReport,
-    RunReport,
-    StatusReport,
-)
+from redclust.ops.crawl import ForgetReport, PlanReport, ResetReport, StatusReport
+from redclust.ops.crawl.named import CrawlReport
+from redclust.ops.crawl.one import Outcome
 from redclust.ops.crawl.refresh import RefreshReport
+from redclust.ops.crawl.run import RunReport
 from redclust.render import refresh
 from redclust.render.output import table
 from redclust.report import Report

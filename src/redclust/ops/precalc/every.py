@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from redclust.db.session import Database
 from redclust.ops.every import repeat
-from redclust.ops.precalc.pipeline import PrecalcReport
+from redclust.ops.precalc.run import PrecalcReport
 from redclust.report import Progress, Report
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, LiteralString
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
-from redclust import __version__
 from redclust.config import PrecalcSettings
 from redclust.db import locks
 from redclust.db.connect import Connection
@@ -38,7 +36,6 @@ from redclust.ops.precalc.shown import Shown
 from redclust.ops.precalc.snapshot import People, Snapshot
 from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
 from redclust.ops.precalc.swap import TABLES, swap, tidy
-from redclust.report import Progress, Report
 from redclust.sql import query
 
 _MIB = 1024 * 1024
@@ -49,76 +46,9 @@ _OPERATIONS_LIMIT_S = 600
 
 
 @dataclass(frozen=True, slots=True)
-class PrecalcReport(Report):
-    """One run. Without any subreddit it is not ok, and the graph is the one that was there before."""
+class Pipeline:
+    """One run that has begun: from a snapshot to the graph that is shown; see ``run``."""
 
-    verb: ClassVar[str] = "precalc"
-    run_id: int
-    cleared: bool
-    snapshot_at: datetime
-    duration_s: float
-    figures: Figures
-
-    @property
-    def ok(self) -> bool:
-        return self.figures.subreddit_nodes > 0
-
-
-def run(
-    database: Database,
-    settings: PrecalcSettings,
-    progress: Progress,
-    *,
-    clear: bool = False,
-    min_shared_users: int | None = None,
-    detailed: bool | None = None,
-    full: bool = False,
-) -> PrecalcReport:
-    """Compute the map of one moment's data and exchange it for the one that is shown, whole or not at all.
-
-    Where the graph that is shown can be started from, and little enough has changed (``incremental_up_to``),
-    people whose subreddits changed are counted again and rows that differ are sent; ``full`` computes all of
-    it, holds every row of the tables against the result, and comes to the same. ``clear`` takes nothing over
-    from the graph that is there and writes every row anew. Time and memory are
-    linear in the memberships and in the related pairs; counting those grows with the sum of d^2 over
-    people in d subreddits.
-
-    Raises:
-        Locked: another precalc is running (named), or another session keeps the graph's tables, or
-            maintenance the database, locked for longer than 10 minutes.
-    """
-    started_s = time.monotonic()
-    clear = clear or settings.clear_on_start
-    if min_shared_users is not None:
-        settings = settings.model_copy(update={"min_shared_users": min_shared_users})
-    if detailed is not None:
-        settings = settings.model_copy(update={"detailed": detailed})
-    with (
-        locks.hold(database.connector, LockName.PRECALC) as watch,
-        database.connect(bulk=True, autocommit=True) as connection,
-    ):
-        connection.execute(query("precalc", "notice_dead_client"))
-        values = {"work_mem": f"{settings.memory_mb * 1024 // 2}kB"}
-        connection.execute(query("precalc", "use_memory"), values)
-        # Without the names of accounts: who is forgotten is named nowhere.
-        kept = settings.model_dump(exclude={"bots", "people"})
-        options: dict[str, Any] = {**kept, "clear": clear, "redclust": __version__}
-        run_id, dead = history.begin(connection, options)
-        for dead_id, at in dead:
-            progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
-        steps = Steps(progress, settings.progress_interval)
-        try:
-            at, figures = _Run(
-                database, connection, watch, settings, clear, full or clear, steps, run_id
-            ).through()
-        except BaseException as error:
-            history.fail(database.connector, run_id, _reason(error))
-            raise
-    return PrecalcReport(run_id, clear, at, round(time.monotonic() - started_s, 3), figures)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
     database: Database
     connection: Connection
     watch: Connection
@@ -129,6 +59,7 @@ class _Run:
     run_id: int
 
     def through(self) -> tuple[datetime, Figures]:
+        """The moment whose data is shown from now on, and what was made of it."""
         cap = self.settings.max_subreddits_per_user
         with self.steps.rows("reading_s", "reading activity") as task:
             taken = snapshot.read(
@@ -289,9 +220,3 @@ def _differences(name: str, incremental: bool) -> LiteralString | sql.Composed:
         statement = sql.SQL(query("precalc", f"find_{name}_changes"))
         return statement.format(changes=sql.Identifier(f"{name}_changes"))
     return query("precalc", f"stage_{name}_changes")
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        return "was interrupted"
-    return " ".join(str(error).split()) or type(error).__name__

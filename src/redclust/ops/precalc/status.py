@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from redclust.db import locks
+from redclust.db.connect import Connection
 from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
-from redclust.ops.precalc import bots, history
-from redclust.ops.precalc.bots import NamedBot
+from redclust.ops.precalc import history
+from redclust.ops.precalc.figures import LeftOut
 from redclust.ops.precalc.history import Run
 from redclust.report import Report
 from redclust.sql import query
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBot:
+    """As :class:`LeftOut`, with the account's name."""
+
+    name: str
+    why: str
+    subreddits: int
+    activity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,5 +58,16 @@ def status(database: Database, *, limit: int) -> PrecalcStatusReport:
             shown=shown,
             running_by=locks.holder(connection, LockName.PRECALC) if held else None,
             runs=tuple(history.newest(connection, limit)),
-            bots=bots.named(connection, shown.figures.bots.left_out) if shown else (),
+            bots=_named(connection, shown.figures.bots.left_out) if shown else (),
         )
+
+
+def _named(connection: Connection, left_out: Sequence[LeftOut]) -> tuple[NamedBot, ...]:
+    """Those that still have a name here."""
+    ids = {"ids": [one.user_id for one in left_out]}
+    names: dict[int, str] = dict(connection.execute(query("precalc", "names_of_bots"), ids).fetchall())
+    return tuple(
+        NamedBot(names[one.user_id], one.why, one.subreddits, one.activity)
+        for one in left_out
+        if one.user_id in names
+    )

@@ -19,17 +19,11 @@ from redclust.db.extensions import Unavailable
 from redclust.db.schema import State
 from redclust.db.session import Database
 from redclust.errors import RedclustError
-from redclust.ops import integrity
 from redclust.ops.backup.manifest import Manifest
-from redclust.ops.integrity import Type
 from redclust.report import Progress, Silent
 from redclust.sql import query
 
 Verdict = Literal["fine", "wrong", "skipped"]
-#: What names rows of other tables, or must not be there twice; the rest has checks of its own here.
-_KEY_TYPES = frozenset(
-    {Type.POSTS, Type.COMMENTS, Type.GRAPH_NODES, Type.GRAPH_LINKS, Type.DUPLICATES, Type.KEYS}
-)
 #: How many faults of one kind are named.
 _NAMED = 5
 
@@ -154,10 +148,14 @@ def _migrate(copy: Connector) -> tuple[Verdict, str]:
 
 def _keys(copy: Connector, settings: Settings) -> tuple[Verdict, str]:
     """What ``integrity check`` looks for: rows that name what is not there, keys twice."""
+    from redclust.ops.integrity import Type, check  # numpy with it: who lists backups does not need it
+
     with _session(copy) as connection:
         if schema.inspect(connection).state is not State.CURRENT:
             return "skipped", "the backup has no schema of redclust's"
-    found = integrity.check(Database(copy), settings, Silent(), types=_KEY_TYPES)
+    # What names rows of other tables, or must not be there twice; the rest has checks of its own here.
+    types = {Type.POSTS, Type.COMMENTS, Type.GRAPH_NODES, Type.GRAPH_LINKS, Type.DUPLICATES, Type.KEYS}
+    found = check(Database(copy), settings, Silent(), types=types)
     wrong = [f"{one.rows} {one.meaning}" for one in found.checks if one.state == "found"]
     wrong += [
         f"{one.name} could not be checked: {one.reason}" for one in found.checks if one.state == "failed"
