@@ -379,7 +379,8 @@ class Clones:
         template = "template1" if empty else template
         with maintenance(self.server) as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                # Without fsync files are copied in a third of the time that the write-ahead log takes.
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                     sql.Identifier(name), sql.Identifier(template)
                 )
             )
