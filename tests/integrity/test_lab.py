@@ -140,6 +140,27 @@ def test_together_or_alone_the_same_is_found(
     assert looked()["comment_parent_missing"][0] >= missing
 
 
+def test_of_all_or_of_some_comments_one_that_was_seen_is_missed(
+    database: Database, connection: Connection
+) -> None:
+    """Where crawls have seen nearly all, all are summed up; else those among them are looked for."""
+    look = "INSERT INTO post_looks SELECT post_id, count(*), 'all', array_agg(id) FROM kept GROUP BY 1"
+    seen, twice = (
+        _count(connection, f"SELECT parent_id FROM comments WHERE parent_id IS NOT NULL ORDER BY 1 {which}")
+        for which in ("LIMIT 1", "DESC LIMIT 1")
+    )
+    gone = f"DELETE FROM comments WHERE id = {seen}"
+    hidden = f"{gone}; INSERT INTO comments SELECT * FROM comments WHERE id = {twice}"
+    inject(
+        connection, "ALTER TABLE comments DROP CONSTRAINT comments_pkey; CREATE TABLE kept AS TABLE comments"
+    )
+    for some in ("", f"DELETE FROM post_looks WHERE NOT comment_ids && '{{{seen}, {twice}}}'"):
+        inject(connection, f"TRUNCATE post_looks; {look}; {some}")
+        for loss in ("", gone, hidden):
+            inject(connection, f"TRUNCATE comments; INSERT INTO comments TABLE kept; {loss}")
+            assert ("comment_parent_missing" in found(database)) == bool(loss), (some, loss)
+
+
 def _count(connection: Connection, statement: str) -> int:
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None

@@ -119,6 +119,11 @@ UNION ALL
 -- The same, kept until the end of this transaction for each step that mends some of them.
 CREATE TEMPORARY TABLE wrong_comments ON COMMIT DROP AS {looked}
 
+-- name: stage_no_comments
+-- The same where nothing is wrong.
+CREATE TEMPORARY TABLE IF NOT EXISTS wrong_comments
+    (place tid, key text, no_post boolean, no_subreddit boolean, no_author boolean, elsewhere boolean) ON COMMIT DROP
+
 -- name: wrong_comments
 -- Those with one fault.
 SELECT place, key, NULL::tid AS other FROM wrong_comments WHERE {fault}
@@ -142,15 +147,34 @@ WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 SELECT string_agg(int8send(id) || int4send(subreddit_id), ''::bytea) FROM posts
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
--- name: seen_comments
--- How many comments are among those seen, and a sum of their ids that none can leave and another one enter.
-SELECT count(*), COALESCE(bit_xor(id * 1048573), 0)
+-- name: seen_sum
+-- How many comments crawls have seen, a sum over their ids, and how many comments there are about.
+SELECT count(*), sum((id & 1048575 | 1) * (id + 1)),
+       (SELECT reltuples FROM pg_class WHERE oid = 'comments'::regclass)
+FROM (SELECT unnest(comment_ids) AS id FROM post_looks) AS t
+
+-- name: comments_counted
+-- In one pass: how many comments name something that is not there or are in another subreddit than their post,
+-- how many there are, and a sum over the ids of those that were seen, of all where seen is NULL. An id beyond all
+-- that are there is an error.
+SELECT count(*) FILTER (WHERE substr(%(values)s::bytea,
+                                     ((%(posts)s::bigint[])[(t.post_id >> 12)::integer]
+                                      + ((t.post_id & 4095) << 2))::integer, 4)
+                              IS DISTINCT FROM int4send(t.subreddit_id)
+                           OR get_bit(%(users)s::bytea, t.author_id) = 0
+                           OR get_bit(%(subreddits)s::bytea, t.subreddit_id) = 0),
+       count(*),
+       sum((t.id & 1048575 | 1) * (t.id + 1))
+           FILTER (WHERE %(seen)s::bytea IS NULL
+                      OR get_bit(%(seen)s::bytea,
+                                 (%(seen_pages)s::bigint[])[(t.id >> 12)::integer] + (t.id & 4095)) = 1)
 FROM comments AS t
-WHERE CASE WHEN t.id >> 12 BETWEEN %(low)s::bigint AND %(high)s::bigint
-           THEN get_bit(%(bits)s::bytea,
-                        (%(pages)s::integer[])[((t.id >> 12) - %(low)s::bigint)::integer + 1]::bigint << 12
-                        | (t.id & 4095))
-           ELSE 0 END = 1
+
+-- name: seen_comments
+-- A sum over the ids of the comments that are there among those seen.
+SELECT sum((t.id & 1048575 | 1) * (t.id + 1))
+FROM comments AS t
+WHERE get_bit(%(seen)s::bytea, (%(seen_pages)s::bigint[])[(t.id >> 12)::integer] + (t.id & 4095)) = 1
 
 -- name: bereft
 -- Rows that name a row which an earlier step takes away.

@@ -21,13 +21,12 @@ from redclust.sql import query
 Int64 = npt.NDArray[np.int64]
 
 #: Ids are kept by pages of so many; a page without any id is not stored.
-_PAGE_IDS = 4096
+_PAGE_SHIFT = 12
+_PAGE_IDS = 1 << _PAGE_SHIFT
 #: The most that a set may take; of ids that are further apart a join is made.
 _LIMIT_BYTES = 128 * 1024 * 1024
 #: Pages of a table whose ids are fetched at a time.
 _BLOCK_PAGES = 2000
-#: What ids are multiplied by for a checksum, and the first id that is too large for it.
-SCRAMBLE, TOO_LARGE = 1048573, 2**43
 #: Of so many pages the bits are numbers at a time, some dozen megabytes of them.
 _PAGES_AT_ONCE = 256
 _ID = np.dtype([("id", ">i8")])
@@ -58,17 +57,26 @@ class Members:
         what = {"values": self.values} if of_values else {"bits": self.bits}
         return {**what, "pages": pages, "low": self.low, "high": self.low + len(self.pages) - 1}
 
+    def places(self, *, of_values: bool = False) -> str:
+        """For each page the bit that it begins at, or the byte of its values from 1 on; an array by page."""
+        scale, first = (_PAGE_IDS * _VALUE_BYTES, 1) if of_values else (_PAGE_IDS, 0)
+        places = self.pages.astype(np.int64) * scale + first
+        # One text is sent many times faster than an array of numbers.
+        return f"[{self.low}:{self.low + len(places) - 1}]={{{','.join(map(str, places.tolist()))}}}"
+
     def checksum(self) -> int:
-        """Of all ids, as ``seen_comments`` makes it of rows."""
-        found = 0
+        """Of all ids, as ``seen_sum`` makes it of rows; ids are less than 2**43."""
+        low = high = 0
         bits = np.frombuffer(self.bits, np.uint8).reshape(-1, _PAGE_IDS // 8)
         for first in range(0, len(self.pages), _PAGES_AT_ONCE):
             pages = self.pages[first : first + _PAGES_AT_ONCE]
             used = np.flatnonzero(pages)
             of_page, place = np.nonzero(np.unpackbits(bits[pages[used]], axis=1, bitorder="little"))
             ids = (self.low + first + used[of_page]) * _PAGE_IDS + place
-            found ^= int(np.bitwise_xor.reduce(ids * SCRAMBLE, initial=0))
-        return found
+            scrambled = (ids & 1048575 | 1) * (ids + 1)
+            low += int((scrambled & 0xFFFFFFFF).sum())
+            high += int((scrambled >> 32).sum())
+        return (high << 32) + low
 
     def from_zero(self) -> bytes | None:
         """A bit for each number from 0 to the highest id; None where that is too long, or one is negative."""
@@ -119,10 +127,11 @@ class Growing:
             ids = ids[np.diff(ids, prepend=ids[0] - 1) != 0]
         elif not np.all(ids[1:] > ids[:-1]):
             ids, which = np.unique(ids, return_index=True)
-        page = ids // _PAGE_IDS
-        if not self._reach(int(page[0]), int(page[-1])) or not self._store(np.unique(page)):
+        page = ids >> _PAGE_SHIFT
+        new_page = page[np.diff(page, prepend=page[0] - 1) != 0]
+        if not self._reach(int(page[0]), int(page[-1])) or not self._store(new_page):
             return False
-        place = self.pages[page - self.low].astype(np.int64) * _PAGE_IDS + ids % _PAGE_IDS
+        place = (self.pages[page - self.low].astype(np.int64) << _PAGE_SHIFT) | (ids & _PAGE_IDS - 1)
         byte = place >> 3
         first = np.flatnonzero(np.diff(byte, prepend=-1))
         bit = np.left_shift(np.uint8(1), (place & 7).astype(np.uint8))
