@@ -42,8 +42,9 @@ def anchored(discs: Discs, before: Before) -> ComplexArray:
     A lower community goes on from the one before with which it has most members in common. Where these are
     half of its members at least, they stay put, and those that came are placed between the ones they are
     linked to; else it is drawn anew. Discs keep their centres and push each other only as far as they have
-    grown. An upper community of which less than half goes on is packed anew, at the middle of where its
-    members were. Costs less than drawing everything, the less the less has changed.
+    grown by more than the room that was left between them (half a mean node's radius each). An upper
+    community of which less than half goes on is packed anew, at the middle of where its members were. Costs
+    less than drawing everything, the less the less has changed.
 
     Shapes:
         returns: (n,).
@@ -116,7 +117,8 @@ def _lower_discs(discs: Discs, kept: _Kept) -> tuple[ComplexArray, ComplexArray,
         members = first.of(c)
         here = kept.at[members]
         there = np.isfinite(here)
-        middle, reach = enclosing_circle(here[there], np.full(np.count_nonzero(there), 1e-9))
+        within = float(discs.radius[c]) + discs.gap
+        middle, reach = _disc_around(here[there], discs.area[members][there], within)
         node_radius = np.sqrt(discs.area[members])
         # Those that came: between the ones they are linked to, where there is room.
         if not bool(there.all()):
@@ -126,6 +128,16 @@ def _lower_discs(discs: Discs, kept: _Kept) -> tuple[ComplexArray, ComplexArray,
         centre[c] = middle
         radius[c] = max(radius[c], reach)
     return inside, np.where(kept.home, centre, np.nan), radius
+
+
+def _disc_around(at: ComplexArray, area: FloatArray, radius: float) -> tuple[complex, float]:
+    """The disc that nodes were drawn in, around their mean; another one if that is wider than ``radius``.
+
+    So a community that has hardly changed has the disc it had, and pushes nobody.
+    """
+    middle = complex(np.average(at, weights=area))
+    reach = float(np.abs(at - middle).max())
+    return (middle, reach) if reach <= radius else enclosing_circle(at, np.full(len(at), 1e-9))
 
 
 def _pulls(discs: Discs, kept: _Kept) -> ComplexArray:
