@@ -106,6 +106,7 @@ def test_starting_imports_nothing_heavy(redclust: Redclust, argv: tuple[str, ...
         ("redclust.render.backup redclust.ops.backup redclust.render.restore", {"numpy", "igraph", "praw"}),
         ("redclust.render.precalc redclust.render.graph redclust.ops.graph.nodes", {"numpy", "igraph"}),
         ("redclust.render.doctor redclust.ops.doctor", {"praw", "igraph"}),
+        ("redclust.reddit.client redclust.db.session", {"aiohttp", "igraph"}),
     ],
 )
 def test_who_only_looks_does_not_load_what_computes(

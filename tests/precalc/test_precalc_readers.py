@@ -6,15 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import psycopg
 import pytest
-from graph_readers import Graph, Part, Poller, copied, dumped, look, slow_dump
+from graph_readers import Part, Poller, copied, dumped, look, slow_dump
 from precalc_worlds import Compute, planted
 
-from harness import Redclust, wait_until
+from harness import Redclust, rounds, wait_until
 from redclust import pgtools
 from redclust.db.connect import Connection
 from redclust.db.session import Database
@@ -36,38 +35,38 @@ def tools(bin_dir: Path | None) -> pgtools.Tools:
     return pgtools.find_tools(bin_dir)
 
 
-def test_three_swaps_with_readers_and_a_dump_in_the_way(
+@pytest.mark.parametrize("number", rounds(1, 3))
+def test_a_swap_with_readers_and_a_dump_in_the_way(
     database: Database,
     connection: Connection,
     put: Callable[..., None],
     redclust: Redclust,
     tools: pgtools.Tools,
+    number: int,
 ) -> None:
-    """The dump has its snapshot and its locks before each swap, and goes on reading after it."""
-    put(WORLDS[0])
+    """The dump has its snapshot and its locks before the swap, and goes on reading after it."""
+    put(WORLDS[number % 2])
     redclust("precalc", check=0)
-    graphs: list[Graph] = [look(connection)]
-    for number in (1, 2, 3):
-        put(WORLDS[number % 2])
-        old = {table: copied(connection, table) for table in ("graph_nodes", "graph_links")}
-        with ExitStack() as stack:
-            dump = stack.enter_context(slow_dump(database, tools))
-            pollers = [
-                stack.enter_context(Poller(database, level, order).at_work()) for level, order in READERS
-            ]
-            done = redclust("precalc", "--format", "json", check=0)
-            graphs.append(look(connection))
-            for poller in pollers:
-                wait_until(lambda poller=poller: graphs[-1] in poller.seen, "the poller sees the new graph")
-            found = dumped(dump)
-        assert json.loads(done.stdout)["figures"]["swap_exclusive"]
-        assert found["graph_nodes"] == old["graph_nodes"]
-        assert found["graph_links"] == old["graph_links"]
+    before = look(connection)
+    put(WORLDS[(number + 1) % 2])
+    old = {table: copied(connection, table) for table in ("graph_nodes", "graph_links")}
+    with ExitStack() as stack:
+        dump = stack.enter_context(slow_dump(database, tools))
+        pollers = [
+            stack.enter_context(Poller(database, level, order).at_work()) for level, order in READERS
+        ]
+        done = redclust("precalc", "--format", "json", check=0)
+        after = look(connection)
         for poller in pollers:
-            assert poller.error is None
-            assert set(poller.seen) == set(graphs[-2:])
-            assert poller.longest_s < LONGEST_S
-    assert all(one != other for one, other in pairwise(graphs))
+            wait_until(lambda poller=poller: after in poller.seen, "the poller sees the new graph")
+        found = dumped(dump)
+    assert json.loads(done.stdout)["figures"]["swap_exclusive"]
+    assert (found["graph_nodes"], found["graph_links"]) == (old["graph_nodes"], old["graph_links"])
+    assert before != after
+    for poller in pollers:
+        assert poller.error is None
+        assert set(poller.seen) == {before, after}
+        assert poller.longest_s < LONGEST_S
 
 
 def test_a_dump_with_an_older_snapshot_begun_after_the_swap(
