@@ -194,7 +194,7 @@ def test_every_name_of_the_runbook_is_known(pytestconfig: pytest.Config) -> None
 
 def test_names_that_nothing_reads_are_said_to_be(redclust: Redclust) -> None:
     env = {"REDCLUST_HOME": "h", **dict.fromkeys(UNREAD_NAMES, "1")}
-    checked = json.loads(redclust("config", "check", "--format", "json", env=env, check=0).stdout)
+    checked = json.loads(redclust.inside("config", "check", "--format", "json", env=env, check=0).stdout)
     assert {note.split(":")[0] for note in checked["notes"]} == set(UNREAD_NAMES)
     assert all("accepted and not read" in note for note in checked["notes"])
 
@@ -283,7 +283,7 @@ def test_show_says_where_each_value_comes_from(redclust: Redclust, tmp_path: Pat
     path = written(tmp_path / "c.yaml", "precalc: {seed: 7}")
     env = {"GRAPH_LINK_BATCH_SIZE": "9", "REDCLUST_HOME": str(tmp_path / "h")}
     report = json.loads(
-        redclust("config", "show", "--config", str(path), "--format", "json", env=env, check=0).stdout
+        redclust.inside("config", "show", "--config", str(path), "--format", "json", env=env, check=0).stdout
     )
     assert report["schema"] == "redclust.config.show/1"
     assert report["home"] == str(tmp_path / "h")
@@ -310,10 +310,10 @@ def test_init_finds_the_place_where_it_is_read(redclust: Redclust, tmp_path: Pat
     made = redclust("config", "init", env=env, check=0)
     path = tmp_path / ".config" / "redclust" / "config.yaml"
     assert made.stdout == f"Configuration written: {path}\n"
-    assert json.loads(redclust("config", "show", "--format", "json", env=env, check=0).stdout)["file"] == str(
-        path
-    )
-    assert "edit it" in redclust("config", "init", env=env, check=17).stderr
+    assert json.loads(redclust.inside("config", "show", "--format", "json", env=env, check=0).stdout)[
+        "file"
+    ] == str(path)
+    assert "edit it" in redclust.inside("config", "init", env=env, check=17).stderr
 
 
 def test_a_place_of_somebody_else_is_permission_denied(redclust: Redclust) -> None:

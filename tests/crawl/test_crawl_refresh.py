@@ -365,7 +365,7 @@ def test_it_goes_on_where_it_was_ended(
 
 @pytest.mark.usefixtures("load")
 def test_a_run_is_written_down(database: Database, rehearsal: Rehearsal, redclust: Redclust) -> None:
-    told = redclust("crawl", "refresh", env=environment(rehearsal), check=0).stdout
+    told = redclust.inside("crawl", "refresh", env=environment(rehearsal), check=0).stdout
     assert "Looked at again: 200 posts, 1,500 comments" in told
     assert "The oldest check is of" in told
     (row,) = rows(database, "SELECT verdict, figures FROM run_history WHERE verb = 'crawl refresh'")

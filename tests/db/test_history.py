@@ -45,7 +45,7 @@ def test_every_verb_that_cares_leaves_a_row(redclust: Redclust, database: Databa
     for _ in range(2):
         redclust("precalc", check=0)
         redclust("integrity", "check", check=0)
-    redclust("integrity", "check", "--type", "graph-links", check=0)  # a part of it is no round
+    redclust.inside("integrity", "check", "--type", "graph-links", check=0)  # a part of it is no round
     redclust("maintenance", check=0)
     redclust("benchmark", "queue", "--jobs", "24", "--runs", "3")
     document = json.loads(redclust("history", "--format", "json", check=0).stdout)
@@ -56,18 +56,18 @@ def test_every_verb_that_cares_leaves_a_row(redclust: Redclust, database: Databa
     assert all(run["verdict"] == "ok" for run in document["runs"] if "bench" not in run["verb"])
     (precalc,) = [one for one in document["trends"] if one["verb"] == "precalc"]
     assert (precalc["figure"], len(precalc["values"])) == ("duration_s", 2)
-    only = json.loads(redclust("history", "integrity", "--format", "json", check=0).stdout)
+    only = json.loads(redclust.inside("history", "integrity", "--format", "json", check=0).stdout)
     assert {run["verb"] for run in only["runs"]} == {"integrity.check"}
     assert {one["figure"] for one in only["trends"]} >= {"duration_s", "found_rows"}
-    shown = redclust("history", "integrity check", check=0).stdout
+    shown = redclust.inside("history", "integrity check", check=0).stdout
     assert "found_rows" in shown
     assert "▁" in shown
-    assert "No run of drill was written down yet" in redclust("history", "drill", check=0).stdout
+    assert "No run of drill was written down yet" in redclust.inside("history", "drill", check=0).stdout
 
 
 def test_a_failed_precalc_is_in_the_history_with_its_reason(redclust: Redclust) -> None:
-    redclust("precalc")
-    (run,) = json.loads(redclust("history", "precalc", "--format", "json", check=0).stdout)["runs"]
+    redclust.inside("precalc")
+    (run,) = json.loads(redclust.inside("history", "precalc", "--format", "json", check=0).stdout)["runs"]
     assert (run["verdict"], run["figures"]["error"]) == ("failed", "No subreddits found")
 
 

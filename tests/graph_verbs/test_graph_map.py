@@ -76,7 +76,7 @@ def test_the_order_of_rows_does_not_show(database: Database, graph: Graph, tmp_p
 
 
 def test_nothing_to_draw_makes_no_file(redclust: Redclust, tmp_path: Path) -> None:
-    done = redclust("graph", "map", str(tmp_path / "map.svg"), check=3)
+    done = redclust.inside("graph", "map", str(tmp_path / "map.svg"), check=3)
     assert done.stdout.startswith("No subreddit to draw")
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Annotated
 
@@ -114,6 +115,8 @@ def with_verb(verb: str | None) -> typer.Typer:
     """
     commands = [one for one in app.registered_commands if one.name == verb]
     groups = [one for one in app.registered_groups if one.name == verb]
-    if commands or groups:
-        app.registered_commands, app.registered_groups = commands, groups
-    return app
+    if not (commands or groups):
+        return app
+    alone = copy.copy(app)
+    alone.registered_commands, alone.registered_groups = commands, groups
+    return alone
