@@ -118,7 +118,7 @@ def test_limits_end_a_worker(database: Database, rehearsal: Rehearsal, world: Wo
         enqueue(connection, names)
     report = run(database, settings, Limits(max_jobs=3), Silent())
     assert (report.jobs, report.stopped) == ({"ok": 3}, "jobs")
-    report = run(database, settings, Limits(for_s=0.5), Silent())
+    report = run(database, settings, Limits(for_s=2), Silent())
     assert (report.jobs, report.stopped) == ({"ok": 1}, "time")
 
 
