@@ -4,13 +4,14 @@ BIN := .venv/bin
 # Debian's place for Postgres 15; the same tests run on it as on the wheel's Postgres.
 PG15 ?= /usr/lib/postgresql/15/bin
 
-.PHONY: demo test test-pg15 soak lint format clean help
+.PHONY: demo test test-pg15 soak runbook lint format clean help
 
 help:
 	@echo "make demo       a first map from nothing, in .demo"
 	@echo "make test       the tests"
 	@echo "make test-pg15  the same tests on Postgres 15 (PG15=$(PG15))"
 	@echo "make soak       the fault matrices at full count"
+	@echo "make runbook    what its commands print, written anew into docs/runbook.md"
 	@echo "make lint       ruff, pyright, import-linter"
 
 demo: .venv/runtime
@@ -24,6 +25,10 @@ test-pg15: .venv/dev
 
 soak: .venv/dev
 	REDCLUST_SOAK=1 $(BIN)/python -m pytest -m soak
+
+runbook: .venv/dev
+	-WRITE_RUNBOOK=1 $(BIN)/python -m pytest tests/test_runbook.py
+	git diff --stat docs/runbook.md
 
 lint: .venv/dev
 	$(BIN)/ruff check src tests

@@ -35,11 +35,12 @@ def to_json(report: Report) -> str:
 
 
 def console() -> Console:
-    """Stdout as it is safe for Reddit's text: no markup, no emoji, and never cut off a terminal."""
+    """Stdout as it is safe for Reddit's text: no markup, no emoji, and never cut off a terminal.
+
+    Lines of text are left to the terminal to break: a path or an address that is copied from it is whole.
+    """
     tty = sys.stdout.isatty()
-    return Console(
-        markup=False, emoji=False, highlight=False, soft_wrap=not tty, width=None if tty else 10_000
-    )
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if tty else 10_000)
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
