@@ -99,6 +99,8 @@ WORDS = {
     "limit_ms": "1000",
     "libraries": "''",
     "chosen": "SELECT id FROM graph_nodes",
+    "reading.map_as_json.nodes": "SELECT * FROM graph_nodes",
+    "reading.map_as_json.links": "SELECT * FROM graph_links",
     "found": "SELECT place, key, other FROM doomed",
     "looked": "SELECT ctid AS place, '' AS key, true AS no_post, true AS no_subreddit, true AS no_author, "
     "true AS elsewhere FROM comments",
@@ -344,6 +346,8 @@ INDEXES: dict[str, Reason] = {
     # The runbook's query; its plan is held in test_runbook_sql.py.
     "idx_graph_nodes_val": "SELECT … FROM graph_nodes ORDER BY CAST(val AS NUMERIC) DESC LIMIT 20000",
     "idx_graph_nodes_name": ("graph", "node_by_name", {"name": "a", "types": ["user"]}),
+    "idx_graph_top_links": ("reading", "stored_entries", {"links": 5, "limit": 5}),
+    "graph_top_marks_pkey": "there is one row at most",
     "graph_links_pkey": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
     "idx_graph_links_target": ("graph", "neighbours", {"id": "user_1", "by": "weight", "limit": 5}),
     "run_history_pkey": "key",

@@ -143,7 +143,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "nodes gone",
         "DELETE FROM graph_nodes WHERE id IN ('subreddit_2', 'user_9')",
-        ("graph_link_source_missing", "graph_link_target_missing"),
+        ("graph_link_source_missing", "graph_link_target_missing", "top_links_differ"),
         ("graph-links",),
     ),
     Defect(
@@ -166,7 +166,7 @@ DEFECTS: tuple[Defect, ...] = (
         "links turned round",
         "INSERT INTO graph_links (source, target, type, val) "
         "SELECT target, source, type, val FROM graph_links WHERE source = 'subreddit_1'",
-        ("graph_link_backwards",),
+        ("graph_link_backwards", "top_links_differ"),
         ("graph-links",),
     ),
     _twice("posts", "posts_pkey", "id % 2 = 0"),
@@ -176,8 +176,8 @@ DEFECTS: tuple[Defect, ...] = (
     _twice("imported_interactions", "imported_interactions_pkey", "n % 2 = 0"),
     _twice("user_subreddit_activity", "user_subreddit_activity_pkey", "user_id = 1"),
     _twice("subreddit_relationships", "subreddit_relationships_pkey", "source_subreddit_id = 1"),
-    _twice("graph_nodes", "graph_nodes_pkey", "type = 'user'"),
-    _twice("graph_links", "graph_links_pkey", "source = 'subreddit_1'"),
+    _twice("graph_nodes", "graph_nodes_pkey", "type = 'user'", "top_links_differ"),
+    _twice("graph_links", "graph_links_pkey", "source = 'subreddit_1'", "top_links_differ"),
     Defect(
         "subreddits of one name",
         "DROP INDEX subreddits_name_key; SELECT setval('subreddits_id_seq', 1000); "
@@ -241,6 +241,18 @@ DEFECTS: tuple[Defect, ...] = (
         "UPDATE subreddit_relationships SET overlap_count = overlap_count + 1 WHERE 2 IN "
         "(source_subreddit_id, target_subreddit_id)",
         ("overlap_differs",),
+        then=("precalc",),
+    ),
+    Defect(
+        "a link of the biggest nodes that the graph has with another size",
+        "UPDATE graph_top_links SET val = val + 1 WHERE least_id = 'user_3'",
+        ("top_links_differ",),
+        then=("precalc",),
+    ),
+    Defect(
+        "links of the biggest nodes that are not stored",
+        "DELETE FROM graph_top_links WHERE least_id = 'subreddit_3'",
+        ("top_links_differ",),
         then=("precalc",),
     ),
     Defect(
@@ -377,12 +389,15 @@ def mend(database: Database, verb: str) -> None:
 
 
 def contents(connection: Connection, *only: str) -> dict[str, list[str]]:
-    """Every row of every table, or of these, as sorted text; without the quarantine and the runs of verbs."""
+    """Every row of every table, or of these, as sorted text; without the quarantine, the runs of verbs, and
+    what is stored beside the graph and follows from it.
+    """
     tables = only or [
         str(name)
         for (name,) in connection.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
-            "AND NOT starts_with(relname, 'quarantine') AND relname <> 'run_history'"
+            "AND NOT starts_with(relname, 'quarantine') AND relname <> 'run_history' "
+            "AND NOT starts_with(relname, 'graph_top')"
         )
     ]
     return {

@@ -67,6 +67,7 @@ BY_INDEX = {
     "crawl_workers",
     "graph_communities",
     "graph_community_links",
+    "graph_top_marks",
     "import_files",
     "post_checks",
     "post_looks",

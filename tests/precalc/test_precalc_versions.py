@@ -11,12 +11,13 @@ from precalc_worlds import Compute, planted
 
 from harness import Redclust
 from redclust.config import PrecalcSettings
-from redclust.db import tombstones
+from redclust.db import tombstones, top_links
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.errors import UsageError
 from redclust.ops.precalc import versions
 from redclust.report import Silent
+from redclust.sql import query
 
 SETTINGS = PrecalcSettings()
 TABLES = (
@@ -32,6 +33,16 @@ Put = Callable[..., None]
 
 def shown(connection: Connection) -> Graph:
     return [connection.execute(f"SELECT * FROM {table}".encode()).fetchall() for table in TABLES]
+
+
+def assert_stored_links_agree(connection: Connection) -> None:
+    assert connection.execute(query("top_links", "is_marked")).fetchone() == (True,)
+    assert connection.execute(query("top_links", "differences"), {"samples": 3}).fetchall() == []
+    links, nodes = (
+        connection.execute(f"SELECT count(*) FROM graph_{what}".encode()) for what in ("links", "nodes")
+    )
+    assert nodes.fetchone() < (top_links.NODES,)
+    assert connection.execute("SELECT count(*) FROM graph_top_links").fetchone() == links.fetchone()
 
 
 def three(put: Put, compute: Compute, connection: Connection) -> list[tuple[int, Graph]]:
@@ -68,6 +79,7 @@ def test_every_version_can_be_put_back_as_it_was(
         number, graph = made[which]
         report = versions.rollback(database, SETTINGS, number, Silent())
         assert shown(connection) == graph, which
+        assert_stored_links_agree(connection)
         made.append((report.run_id, graph))
     # The next precalc goes on from there, with ids that no community had.
     ids = {row[0] for _, graph in made for row in graph[2]}

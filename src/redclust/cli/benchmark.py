@@ -123,9 +123,16 @@ def graph(
 
     runtime: Runtime = ctx.obj
     nodes = None if size is None else _number(size)
+    limits = runtime.loaded.settings.benchmark
     with runtime.server("benchmark") as connector:
         report = benchmark.graph_benchmark(
-            connector, runs=runs, clients=clients, size=nodes, saved=compare, progress=runtime.progress
+            connector,
+            limits,
+            runs=runs,
+            clients=clients,
+            size=nodes,
+            saved=compare,
+            progress=runtime.progress,
         )
     if save is not None:
         runtime.save(report, save)

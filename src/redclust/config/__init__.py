@@ -1,7 +1,9 @@
 """Settings: what there is (``sections``), what the environment calls it (``names``), who says (``load``)."""
 
+from redclust.config.benchmark import BenchmarkSettings
 from redclust.config.doctor import DoctorSettings
 from redclust.config.load import Loaded, default_file, default_home, load
+from redclust.config.maintenance import MaintenanceSettings
 from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
     USER_AGENT_EXAMPLE,
@@ -9,7 +11,6 @@ from redclust.config.sections import (
     CrawlSettings,
     DatabaseSettings,
     ImportSettings,
-    MaintenanceSettings,
     PrecalcSettings,
     QueueSettings,
     RedditSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "UNREAD_NAMES",
     "USER_AGENT_EXAMPLE",
     "BackupSettings",
+    "BenchmarkSettings",
     "CrawlSettings",
     "DatabaseSettings",
     "DoctorSettings",

@@ -61,6 +61,7 @@ TABLES = (
     "subreddit_relationships",
     "graph_links",
     "graph_nodes",
+    "graph_top_links",
     "graph_communities",
     "graph_links_before",
     "graph_nodes_before",
@@ -166,6 +167,8 @@ class _Erasing:
         row = self.connection.execute(query("tombstones", "has_accounts")).fetchone()
         if row is not None and row[0]:
             self._erase_accounts()
+        with self.connection.transaction():
+            self._step("erase_stored_links")
         return {step: rows for step, rows in self.done.items() if rows}
 
     def _blank_some(self, kind: Thing, after: int) -> int | None:

@@ -59,6 +59,20 @@ def _graph(report: GraphBenchmark, out: Console) -> None:
         told = (f"{ms:.1f}" for ms in times)
         rows.add_row(one.name, f"{one.rows:,}", size(one.json_bytes), *told, found, used)
     out.print(rows)
+    shown = table(
+        "step of the map", "ms", "least: ms", "ratio", "least is", right=("ms", "least: ms", "ratio")
+    )
+    for step in report.steps:
+        figures = (f"{step.step_ms:.1f}", f"{step.floor_ms:.1f}", f"{step.ratio:.2f}")
+        shown.add_row(step.name, *figures, step.floor)
+    out.print(shown)
+    if (made := report.beforehand) is not None:
+        out.print(
+            f"Computed beforehand: {made.table}, {made.links:,} links among the {made.nodes:,} biggest nodes "
+            f"({size(made.size_bytes)}); all else is read from the graph itself"
+        )
+    else:
+        out.print("Nothing is computed beforehand until the next precalc: graph_top_links is out of date")
     if report.against:
         beside = table("query", "ratio", "noise", "", right=("ratio", "noise"))
         for one in report.against:

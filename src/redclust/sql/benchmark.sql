@@ -108,3 +108,20 @@ EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}
 -- name: explain_text
 -- The same for a person.
 EXPLAIN (ANALYZE, BUFFERS) {statement}
+
+-- name: explain_untimed
+-- How long a statement takes on the server.
+EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}
+
+-- name: text
+-- So many bytes as one value.
+SELECT repeat('x', %(n)s::integer)
+
+-- name: control
+-- Work that no index and no table has a part in: what the machine is good for at the moment.
+SELECT n, n::text FROM generate_series(1, 20000) AS n
+
+-- name: size_of_stored
+-- How many links are stored beside the graph, and the size of their table; nothing where they do not agree with it.
+SELECT m.nodes, (SELECT count(*) FROM graph_top_links), pg_total_relation_size('graph_top_links')
+FROM graph_top_marks AS m

@@ -17,15 +17,49 @@ ORDER BY n.val DESC, n.id
 LIMIT %(limit)s::bigint
 
 -- name: links_among_top
--- The strongest links between the biggest nodes, read from the index where these are targets: 'subreddit' sorts
--- before 'user', so that the many users of a subreddit, whose links a plain join reads, are not touched.
-WITH top AS MATERIALIZED (SELECT id FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint)
-SELECT l.source, l.target, l.val::float8, l.weight
-FROM top AS a
-CROSS JOIN LATERAL (SELECT source, target, val, weight FROM graph_links WHERE target = a.id OFFSET 0) AS l
-JOIN top AS b ON b.id = l.source
-ORDER BY l.weight DESC NULLS LAST, l.val DESC, l.source, l.target
+-- The heaviest links between the biggest nodes: from graph_top_links, in the order of its index, while that agrees
+-- with the graph and holds enough; else from the graph itself, where the index of targets passes by the many users of
+-- a subreddit ('subreddit' sorts before 'user'), whose links a plain join reads.
+WITH known AS (
+    SELECT nodes >= %(limit)s::bigint AND links >= %(links)s::bigint AS enough, nodes = %(limit)s::bigint AS all_of_them
+    FROM graph_top_marks
+), last AS (
+    SELECT val, id FROM graph_nodes ORDER BY val DESC, id OFFSET %(limit)s::bigint - 1 LIMIT 1
+), top AS MATERIALIZED (
+    SELECT id FROM graph_nodes
+    WHERE (SELECT enough FROM known) IS NOT TRUE
+    ORDER BY val DESC, id LIMIT %(limit)s::bigint
+)
+SELECT source, target, val, weight
+FROM (
+    (SELECT source, target, val, weight FROM graph_top_links
+     WHERE (SELECT enough FROM known)
+       AND ((SELECT all_of_them FROM known)
+            OR least_val > COALESCE((SELECT val FROM last), '-Infinity')
+            OR least_val = (SELECT val FROM last) AND least_id <= (SELECT id FROM last))
+     ORDER BY weight DESC NULLS LAST, val DESC, source, target
+     LIMIT %(links)s::bigint)
+    UNION ALL
+    (SELECT l.source, l.target, l.val, l.weight
+     FROM top AS a
+     CROSS JOIN LATERAL (SELECT source, target, val::float8, weight FROM graph_links WHERE target = a.id OFFSET 0) AS l
+     JOIN top AS b ON b.id = l.source
+     ORDER BY l.weight DESC NULLS LAST, l.val DESC, l.source, l.target
+     LIMIT %(links)s::bigint)
+) AS l
+ORDER BY weight DESC NULLS LAST, val DESC, source, target
 LIMIT %(links)s::bigint
+
+-- name: map_as_json
+-- The biggest nodes and the heaviest links between them, of one moment, as one JSON document that the server writes.
+SELECT '{{"nodes":[' || COALESCE((
+    SELECT string_agg('[' || to_json(id) || ',' || to_json(name) || ',' || val || ',"' || type || '",'
+                      || COALESCE(pos_x::text, 'null') || ',' || COALESCE(pos_y::text, 'null') || ','
+                      || COALESCE(community_id::text, 'null') || ']', ',')
+    FROM ({nodes}) AS n), '') || '],"links":[' || COALESCE((
+    SELECT string_agg('[' || to_json(source) || ',' || to_json(target) || ',' || val || ','
+                      || COALESCE(weight::text, 'null') || ']', ',')
+    FROM ({links}) AS l), '') || ']}}'
 
 -- name: neighbourhood
 -- What one node is linked to, from both ends.
@@ -62,3 +96,20 @@ SELECT id, name, val FROM graph_nodes WHERE type = 'subreddit' ORDER BY val DESC
 -- name: any_node
 -- The biggest node, for a graph that is a small one.
 SELECT id, name, val FROM graph_nodes ORDER BY val DESC, id LIMIT 1
+
+-- name: node_entries
+-- The index entries that the biggest nodes are read by, and nothing else.
+SELECT count(*) FROM (SELECT FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint) AS n
+
+-- name: stored_entries
+-- The index entries that the heaviest links are read by, and nothing else.
+SELECT count(*) FROM (
+    SELECT FROM graph_top_links
+    ORDER BY weight DESC NULLS LAST, val DESC, source, target
+    LIMIT %(links)s::bigint
+) AS l
+
+-- name: link_entries
+-- The index entries that links among the biggest nodes are read by where none are stored.
+WITH top AS MATERIALIZED (SELECT id FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint)
+SELECT count(*) FROM top AS a CROSS JOIN LATERAL (SELECT FROM graph_links WHERE target = a.id OFFSET 0) AS l

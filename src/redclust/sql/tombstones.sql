@@ -163,6 +163,12 @@ DELETE FROM graph_links WHERE source IN (SELECT id FROM gone_nodes) OR target IN
 -- The nodes themselves.
 DELETE FROM graph_nodes WHERE id IN (SELECT id FROM gone_nodes)
 
+-- name: erase_stored_links
+-- Links that are stored beside the graph and are no more in it: looked for where somebody has written the graph.
+DELETE FROM graph_top_links AS t
+WHERE NOT EXISTS (SELECT FROM graph_top_marks)
+  AND NOT EXISTS (SELECT FROM graph_links AS l WHERE l.source = t.source AND l.target = t.target)
+
 -- name: erase_links_of_versions
 -- Their links in versions that are kept.
 DELETE FROM graph_links_before WHERE source IN (SELECT id FROM gone_nodes) OR target IN (SELECT id FROM gone_nodes)

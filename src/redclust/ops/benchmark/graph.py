@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,22 +14,21 @@ from typing import Any, ClassVar, cast
 
 import orjson
 
+from redclust.config import BenchmarkSettings
+from redclust.db import top_links
 from redclust.db.connect import Connection, Connector
 from redclust.db.session import Database
 from redclust.errors import ArtefactUnusable, Refused
 from redclust.ops.benchmark.database import throw_away
 from redclust.ops.benchmark.noted import noted
 from redclust.ops.benchmark.plans import Plan, plan
+from redclust.ops.benchmark.questions import Question, ask, questions
+from redclust.ops.benchmark.steps import Step, steps
 from redclust.report import Progress, Report
 from redclust.sql import query
 
-#: The runbook's target: 20,000 nodes in under a second, here with their links.
-TARGETS_MS = {"map of 20,000": 1_000.0}
-_LINKS = 50_000
 #: Slower than another run when the fastest is beyond that one's slowest by so much, and by so many ms.
 _SLOWER_RATIO, _SLOWER_MS = 1.25, 1.0
-
-Question = tuple[str, tuple[tuple[str, dict[str, Any]], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """A question beside the same one of a saved run; ``noise`` is that run's slowest over its fastest."""
+    """A question beside the same one of a saved run; ``noise`` is that run's slowest over its fastest.
+
+    Where the machine itself was slower than in that run, ``ratio`` is what is left of it.
+    """
 
     name: str
     ratio: float
@@ -69,14 +71,38 @@ class Against:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """What ``--save`` has kept: times by question, and the control's."""
+
+    runs_ms: dict[str, list[float]]
+    control_ms: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Beforehand:
+    """What is computed before anybody asks: links among the biggest ``nodes``, beside the graph."""
+
+    table: str
+    nodes: int
+    links: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class GraphBenchmark(Report):
-    """Not ok when a limit is missed, a plan is bad, or a question became slower than in the saved run."""
+    """Not ok when a limit is missed, a plan is bad, or a question became slower than in the saved run.
+
+    ``control_ms`` are runs of work that has nothing to do with the graph, one beside each question.
+    """
 
     verb: ClassVar[str] = "benchmark.graph"
     nodes: int
     links: int
     clients: int
     questions: tuple[Measured, ...]
+    control_ms: tuple[float, ...]
+    steps: tuple[Step, ...]
+    beforehand: Beforehand | None
     against: tuple[Against, ...]
     problems: tuple[str, ...]
     server_version: str
@@ -88,7 +114,14 @@ class GraphBenchmark(Report):
 
 @noted
 def graph_benchmark(
-    connector: Connector, *, runs: int, clients: int, size: int | None, saved: Path | None, progress: Progress
+    connector: Connector,
+    settings: BenchmarkSettings,
+    *,
+    runs: int,
+    clients: int,
+    size: int | None,
+    saved: Path | None,
+    progress: Progress,
 ) -> GraphBenchmark:
     """Ask each question once cold and ``runs`` times warm, from as many clients at a time; writes nothing.
 
@@ -98,29 +131,32 @@ def graph_benchmark(
         Refused: the graph is empty.
         ArtefactUnusable: ``saved`` is not the result of such a run.
     """
-    before = _read(saved) if saved else {}
+    before = _read(saved) if saved else None
     with _graph(connector, size, progress) as database, database.connect(autocommit=True) as connection:
-        nodes, links = (_value(connection, name) for name in ("count_nodes", "count_links"))
-        if not nodes:
+        asked = questions(connection)
+        if not asked:
             raise Refused("the graph is empty", hint="redclust precalc, or --size 1m")
-        asked = _questions(connection)
         with progress.task("benchmark graph", total=len(asked) * (runs * clients + 2), unit="runs") as task:
             measured: list[Measured] = []
-            for name, parts in asked:
-                task.note(name)
-                cold_ms, rows, size_bytes = _ask(connection, parts)
-                _ask(connection, parts)
-                times = _times(database, parts, runs, clients)
-                plans = tuple(plan(connection, query("reading", part), values) for part, values in parts)
-                limit_ms = TARGETS_MS.get(name)
-                measured.append(Measured(name, cold_ms, times, rows, size_bytes, plans, limit_ms))
+            control: list[float] = []
+            for question in asked:
+                task.note(question.name)
+                control.append(_control_ms(connection))
+                limit_ms = getattr(settings, f"{question.key}_ms")
+                measured.append(_measured(database, connection, question, runs, clients, limit_ms))
                 task.advance(runs * clients + 2)
+            task.note("the steps of the whole map")
+            taken = steps(connection, runs=runs)
+        nodes, links = (_value(connection, name) for name in ("count_nodes", "count_links"))
+        row = connection.execute(query("benchmark", "size_of_stored")).fetchone()
+        beforehand = Beforehand("graph_top_links", *row) if row else None
         version = connection.info.parameter_status("server_version") or ""
-    against = tuple(_against(one, before[one.name]) for one in measured if one.name in before)
+    against = _compared(measured, control, before) if before else ()
     problems = [one.missed for one in measured if one.missed]
     problems += [f"{one.name}: {p.bad}" for one in measured for p in one.plans if p.bad]
     problems += [f"{one.name} became slower: {one.ratio:.1f} times as long" for one in against if one.slower]
-    return GraphBenchmark(nodes, links, clients, tuple(measured), against, tuple(problems), version)
+    told = (tuple(measured), tuple(control), taken, beforehand, against, tuple(problems))
+    return GraphBenchmark(nodes, links, clients, *told, version)
 
 
 @contextmanager
@@ -136,71 +172,70 @@ def _graph(connector: Connector, size: int | None, progress: Progress) -> Genera
             for step in ("synthetic_nodes", "synthetic_links"):
                 connection.execute(query("benchmark", step), {"nodes": size})
                 task.advance(1)
+            top_links.restore(connection)
             connection.execute(query("benchmark", "analyze_graph"))
         yield database
 
 
-def _questions(connection: Connection) -> tuple[Question, ...]:
-    row = connection.execute(query("reading", "a_node_to_ask_for")).fetchone()
-    row = row or connection.execute(query("reading", "any_node")).fetchone() or ("", "", 0)
-    identifier, name, val = row
-    tops = tuple(
-        (f"top {limit:,} nodes", (("top_nodes", {"limit": limit}),)) for limit in (100, 1_000, 10_000, 20_000)
-    )
-    among = ("links_among_top", {"limit": 20_000, "links": _LINKS})
-    return (
-        *tops,
-        ("top 1,000 subreddits", (("top_of_type", {"type": "subreddit", "limit": 1_000}),)),
-        ("links among 20,000", (among,)),
-        ("map of 20,000", (("top_nodes", {"limit": 20_000}), among)),
-        ("neighbourhood", (("neighbourhood", {"id": identifier, "limit": 1_000}),)),
-        ("page of 100", (("page_after", {"val": val, "id": identifier, "limit": 100}),)),
-        ("prefix search", (("names_beginning", {"prefix": str(name)[:3], "limit": 20}),)),
-    )
+def _measured(
+    database: Database,
+    connection: Connection,
+    question: Question,
+    runs: int,
+    clients: int,
+    limit_ms: float | None,
+) -> Measured:
+    first = ask(connection, question)
+    ask(connection, question)
+    times = _times(database, question, runs, clients)
+    plans = tuple(plan(connection, part.statement, part.values) for part in question.parts)
+    return Measured(question.name, first.all_ms, times, first.rows, first.json_bytes, plans, limit_ms)
 
 
-def _ask(connection: Connection, parts: Sequence[tuple[str, dict[str, Any]]]) -> tuple[float, int, int]:
-    """Milliseconds until the client holds the answer as JSON; its rows and bytes."""
-    started_s = time.perf_counter()
-    rows = size_bytes = 0
-    for name, values in parts:
-        found = connection.execute(query("reading", name), values, binary=True).fetchall()
-        size_bytes += len(orjson.dumps(found))
-        rows += len(found)
-    return (time.perf_counter() - started_s) * 1_000, rows, size_bytes
-
-
-def _times(
-    database: Database, parts: Sequence[tuple[str, dict[str, Any]]], runs: int, clients: int
-) -> tuple[float, ...]:
+def _times(database: Database, question: Question, runs: int, clients: int) -> tuple[float, ...]:
     """Warm times of all clients, each with a session of its own."""
 
     def client(number: int) -> list[float]:
         with database.connect(autocommit=True) as connection:
-            _ask(connection, parts)
-            return [_ask(connection, parts)[0] for _ in range(runs)]
+            ask(connection, question)
+            return [ask(connection, question).all_ms for _ in range(runs)]
 
     with ThreadPoolExecutor(clients) as pool:
         return tuple(one for found in pool.map(client, range(clients)) for one in found)
+
+
+def _control_ms(connection: Connection) -> float:
+    started_s = time.perf_counter()
+    orjson.dumps(connection.execute(query("benchmark", "control"), binary=True).fetchall())
+    return (time.perf_counter() - started_s) * 1_000
 
 
 def _value(connection: Connection, name: str) -> int:
     return sum(int(row[1]) for row in connection.execute(query("graph", name)))
 
 
-def _against(one: Measured, before: Sequence[float]) -> Against:
-    ratio = one.median_ms / statistics.median(before)
-    beyond_ms = min(one.runs_ms) - max(before)
-    slower = min(one.runs_ms) > max(before) * _SLOWER_RATIO and beyond_ms > _SLOWER_MS
+def _compared(measured: list[Measured], control: list[float], before: Saved) -> tuple[Against, ...]:
+    slowed = max(1.0, statistics.median(control) / statistics.median(before.control_ms))
+    known = before.runs_ms
+    return tuple(_against(one, known[one.name], slowed) for one in measured if one.name in known)
+
+
+def _against(one: Measured, before: list[float], slowed: float) -> Against:
+    """``slowed`` is how much slower the machine itself is now."""
+    ratio = one.median_ms / slowed / statistics.median(before)
+    fastest_ms = min(one.runs_ms) / slowed
+    beyond_ms = fastest_ms - max(before)
+    slower = fastest_ms > max(before) * _SLOWER_RATIO and beyond_ms > _SLOWER_MS
     return Against(one.name, ratio, max(before) / min(before), slower)
 
 
-def _read(path: Path) -> dict[str, list[float]]:
+def _read(path: Path) -> Saved:
     try:
         document = cast(dict[str, Any], json.loads(path.read_text()))
         if document["schema"] != "redclust.benchmark.graph/1":
             raise KeyError("schema")
-        return {one["name"]: [float(value) for value in one["runs_ms"]] for one in document["questions"]}
+        times = {one["name"]: [float(value) for value in one["runs_ms"]] for one in document["questions"]}
+        return Saved(times, [float(value) for value in document["control_ms"]])
     except OSError as error:
         raise ArtefactUnusable(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):

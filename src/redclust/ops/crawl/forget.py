@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from psycopg import sql
 
 from redclust.config import Loaded
-from redclust.db import locks, tombstones
+from redclust.db import locks, tombstones, top_links
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
@@ -72,6 +72,7 @@ def forget(
             _wait_for_writers(database, progress, lock_wait_s)
             with progress.task(f"forget u/{name}"):
                 erased = _erase(connection, name)
+                top_links.restore(connection)
             lines = without(loaded.home / "rejects", name)
             holding = _holding(loaded)
         with progress.task("vacuum", len(tombstones.TABLES), "tables") as task:

@@ -187,6 +187,13 @@ CHECKS: tuple[Check, ...] = (
         Rows("graph_links", "graph_link_backwards", _LINK),
         ("graph_links",),
     ),
+    Check(
+        "top_links_differ",
+        Type.GRAPH_LINKS,
+        "links that are stored for readers of the biggest nodes and differ from the graph",
+        "redclust precalc",
+        reads=("graph_nodes", "graph_links"),
+    ),
     _repeated("posts", "id", what="posts that are there more than once"),
     _repeated("comments", "id", what="comments that are there more than once"),
     _repeated("subreddits", "id", what="subreddits with the id of another"),

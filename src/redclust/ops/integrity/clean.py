@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from psycopg import errors as pg
 from psycopg import sql
 
-from redclust.db import locks
+from redclust.db import locks, top_links
 from redclust.db.connect import Connection
 from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
@@ -107,6 +107,8 @@ def clean(
             connection, _plan(connection, types), batch_rows, progress, watch, max(lock_wait_s, _WRITERS_S)
         )
         run.through(sorted(types) or ["all"])
+        if run.quarantined_rows:
+            top_links.restore(connection)
         return run.report(started_s, dry_run=False)
 
 

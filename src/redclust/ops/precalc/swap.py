@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 from psycopg import errors as pg
 from psycopg import sql
 
+from redclust.db import top_links
 from redclust.db.connect import Connection, Connector
 from redclust.errors import Locked
 from redclust.ops.precalc import filling
@@ -70,7 +71,8 @@ def swap(
     each table differs from the graph to be. Only rows that differ are written, so that the same graph again
     writes nothing; with ``clear`` all of them. What they were before is kept for ``version``. Readers go on
     reading but for the moment of the commit (``door.py``); writers wait. Linear, with hash joins. ``watch``
-    is another session, idle otherwise.
+    is another session, idle otherwise. What is stored for readers of the graph (``db/top_links.py``) follows
+    in the same transaction.
 
     With ``fill_memory_mb`` the first graph is written without looking for differences, and indexed
     afterwards by sorts that hold so much (``filling.py``).
@@ -102,6 +104,8 @@ def swap(
             if indexes and fill_memory_mb:
                 filling.build(connection, indexes, memory_mb=fill_memory_mb, task=task)
             record(tuple(changes))
+            task.note("links of the biggest nodes")
+            top_links.refresh(connection)
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
     exclusive = in_time and not passage.passed_by
@@ -127,6 +131,11 @@ def tidy(connection: Connection, changes: tuple[TableChange, ...], task: Task) -
                 connection.execute(statement.format(table=sql.Identifier(change.table)))
                 vacuumed += [change.table] if thorough else []
         task.advance(1)
+    if any(change.changed_rows for change in changes):
+        # Read from its index alone, where pages are known to be visible to all.
+        with suppress(pg.LockNotAvailable, pg.QueryCanceled):
+            statement = sql.SQL(query("precalc", "vacuum"))
+            connection.execute(statement.format(table=sql.Identifier(top_links.TABLE)))
     return tuple(vacuumed)
 
 

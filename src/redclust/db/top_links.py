@@ -1,0 +1,44 @@
+"""The heaviest links among the biggest nodes, stored beside the graph for those who draw it."""
+
+from __future__ import annotations
+
+from redclust.db.connect import Connection
+from redclust.sql import query
+
+#: Questions of so many nodes and links are answered from one index; larger ones from the graph itself.
+NODES, LINKS = 20_000, 50_000
+TABLE = "graph_top_links"
+#: All links are stored where they are not many more; else those that some question needs.
+_ALL_UP_TO = 6 * LINKS
+#: Fewer nodes than this have no more links than one answer.
+_FIRST_BOUND = 300
+
+
+def refresh(connection: Connection) -> int:
+    """Bring the stored links up to the graph, in the transaction of the caller; the rows that changed.
+
+    The caller has locked nodes and links against writers, so that nothing can come between. Linear in the
+    links among the biggest nodes; at most about ten times ``LINKS`` are stored where weight and size are
+    independent, and rows are written only where a node or a link has changed.
+    """
+    values = {"nodes": NODES, "links": LINKS}
+    staged = connection.execute(query("top_links", "stage"), values).rowcount
+    bound = _FIRST_BOUND
+    while staged > _ALL_UP_TO and bound < NODES:
+        staged -= connection.execute(query("top_links", "prune"), {**values, "bound": bound}).rowcount
+        bound *= 2
+    for step in ("analyze", "stage_changes"):
+        connection.execute(query("top_links", step))
+    changed = sum(connection.execute(query("top_links", step)).rowcount for step in ("remove", "add"))
+    connection.execute(query("top_links", "mark"), values)
+    return changed
+
+
+def restore(connection: Connection) -> None:
+    """As :func:`refresh` in a transaction of its own, where somebody but a precalc has written the graph."""
+    row = connection.execute(query("top_links", "is_marked")).fetchone()
+    if row and row[0]:
+        return
+    with connection.transaction():
+        connection.execute(query("top_links", "lock_graph"))
+        refresh(connection)
