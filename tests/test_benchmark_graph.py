@@ -86,8 +86,9 @@ def synthetic(server: Target, bin_dir: Path | None) -> Iterator[Database]:
 
 def benchmark(database: Database, saved: Path | None = None, **limits: float) -> graph.GraphBenchmark:
     settings = BenchmarkSettings.model_validate(limits)
-    how = {"runs": 3, "clients": 1, "size": None, "saved": saved}
-    return graph.graph_benchmark(database.connector, settings, **how, progress=Silent())
+    return graph.graph_benchmark(
+        database.connector, settings, runs=3, clients=1, size=None, saved=saved, progress=Silent()
+    )
 
 
 def test_a_dropped_index_is_named_as_slower_and_its_limit_missed(synthetic: Database, tmp_path: Path) -> None:
@@ -146,6 +147,7 @@ def test_links_among_the_top_are_those_of_a_plain_join(
         if not marked:
             connection.execute("UPDATE graph_nodes SET val = val WHERE id = 'none'")
         assert connection.execute(query("top_links", "is_marked")).fetchone() == (marked,)
+        ours: list[tuple[object, ...]] = []
         for limit, links in itertools.product((20, 100, 350, 1_500, 20_000, 30_000), (10, 200, 300)):
             values = {"limit": limit, "links": links}
             ours = connection.execute(query("reading", "links_among_top"), values).fetchall()
