@@ -38,11 +38,12 @@ def shown(connection: Connection) -> Graph:
 def assert_stored_links_agree(connection: Connection) -> None:
     assert connection.execute(query("top_links", "is_marked")).fetchone() == (True,)
     assert connection.execute(query("top_links", "differences"), {"samples": 3}).fetchall() == []
-    links, nodes = (
-        connection.execute(f"SELECT count(*) FROM graph_{what}".encode()) for what in ("links", "nodes")
-    )
-    assert nodes.fetchone() < (top_links.NODES,)
-    assert connection.execute("SELECT count(*) FROM graph_top_links").fetchone() == links.fetchone()
+    (counts,) = connection.execute(
+        "SELECT (SELECT count(*) FROM graph_nodes), (SELECT count(*) FROM graph_links), "
+        "(SELECT count(*) FROM graph_top_links)"
+    ).fetchall()
+    assert counts[0] < top_links.NODES
+    assert counts[1] == counts[2]
 
 
 def three(put: Put, compute: Compute, connection: Connection) -> list[tuple[int, Graph]]:
