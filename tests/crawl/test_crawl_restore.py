@@ -29,7 +29,7 @@ def test_crawlers_live_through_a_restore(
     env = {**environment(rehearsal, depth_limit=0), **own}
     beside = {"REDCLUST_BACKUP__TARGET": str(tmp_path / "backups")}
     url = ("--database-url", database.target.url())
-    places = range(20, 40)
+    places = range(20, 32)
     with database.connect(autocommit=True) as connection:
         enqueue(connection, [world.subreddits[place].name for place in places])
     crawlers = [redclust.start("crawl", "run", env=env) for _ in range(2)]
