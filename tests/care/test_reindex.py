@@ -129,7 +129,7 @@ def test_what_to_reindex_must_be_said(database: Database, redclust: Redclust) ->
 
 def test_a_dry_run_changes_nothing(redclust: Redclust, connection: Connection) -> None:
     before = connection.execute("SELECT 'graph_nodes_pkey'::regclass::oid").fetchone()
-    told = redclust("reindex", "graph_nodes", "--dry-run", check=0).stdout
+    told = redclust.inside("reindex", "graph_nodes", "--dry-run", check=0).stdout
     assert "planned" in told
     assert "Needs up to" in told
     assert "Nothing was done (--dry-run)" in told
@@ -264,7 +264,7 @@ def test_a_run_that_is_ended_leaves_nothing_after_the_next(
     other.rollback()
     # A server does not notice that its client was killed before its statement has ended.
     wait_until(lambda: not builders(connection), "its statement has ended")
-    redclust("reindex", "graph_links", check=0)
+    redclust.inside("reindex", "graph_links", check=0)
     assert invalid(connection) == set()
 
 

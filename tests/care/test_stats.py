@@ -80,7 +80,7 @@ def test_growth_is_since_the_last_run(redclust: Redclust, database: Database, co
     assert posts.rows_growth == 500
     assert (posts.bytes_growth or 0) > 0
     assert second.compared_with_at is not None
-    document = json.loads(redclust("integrity", "stats", "--format", "json", check=0).stdout)
+    document = json.loads(redclust.inside("integrity", "stats", "--format", "json", check=0).stdout)
     assert document["schema"] == "redclust.integrity.stats/1"
     assert {t["table"]: t["rows_growth"] for t in document["tables"]}["posts"] == 0
 
