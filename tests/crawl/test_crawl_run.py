@@ -206,6 +206,8 @@ def test_sigterm_ends_a_worker_after_the_page_in_hand(
     redclust: Redclust, database: Database, rehearsal: Rehearsal, world: World, slow: bool
 ) -> None:
     names = [place.name for place in world.subreddits[:6]]
+    with database.connect(autocommit=True) as connection:
+        connection.execute("INSERT INTO crawl_jobs (subreddit_name, priority) VALUES ('not a name', 9)")
     rehearsal.weather.add("timeout on=comments requests=2-1000000" if slow else "slow delay=0.2 on=comments")
     process = _worker_at(redclust, rehearsal, database, *names)
     wait_until(lambda: areas(rehearsal.requests())["comments"] >= 2, "a request that is not answered")
@@ -213,7 +215,9 @@ def test_sigterm_ends_a_worker_after_the_page_in_hand(
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
     assert time.monotonic() - began < 10
-    assert "Ended after" in process.stdout.read()
+    told = process.stdout.read()
+    assert "Ended after" in told
+    assert "1 failed" in told
     assert one(database, "SELECT count(*) FROM crawl_jobs WHERE status = 'crawling'") == 0
     assert one(database, "SELECT count(*) FROM crawl_jobs WHERE attempts > 0 AND status = 'pending'") == 0
     assert one(database, "SELECT count(*) FROM crawl_workers") == 0

@@ -51,7 +51,12 @@ class RunReport(Report):
 
     @property
     def ok(self) -> bool:
-        """Whether every job came to an end that is final; one that stopped in the middle is no fault."""
+        """Whether every job came to an end that is final; one that stopped in the middle is no fault.
+
+        Who ends a service by a signal asks only whether it ended well.
+        """
+        if self.stopped == "by a signal":
+            return True
         return not {"failed", "later"} & self.jobs.keys() and self.stopped != "paused"
 
 
