@@ -20,7 +20,7 @@ Reason = Literal["deleted", "account", "forgotten"]
 #: Tombstones worked off in one transaction: what bounds how long rows stay locked.
 _STEP = 10_000
 #: Texts that may name an account, also one that has no row here.
-_TEXTS = ("scrub_runs", "erase_rejects", "scrub_errors_of_jobs", "scrub_errors_of_crawls")
+_TEXTS = ("scrub_runs", "erase_rejects", "scrub_errors")
 #: In this order: what refers to something goes before it.
 _ACCOUNT_STEPS = (
     "erase_comments_of_profiles",

@@ -239,31 +239,25 @@ DELETE FROM crawl_rejects WHERE sha256 IN (
     WHERE t.reason = 'forgotten'
 )
 
--- name: scrub_errors_of_jobs
--- Errors lose the address of an account that is to be forgotten.
-UPDATE crawl_jobs AS r SET error_message = regexp_replace(r.error_message, '\muser/(' || f.names || ')(?![\w-])', 'user/…', 'gi')
-FROM (
+-- name: scrub_errors
+-- Errors of jobs and of their runs lose the address of an account that is to be forgotten.
+WITH said AS (
+    SELECT error_message FROM crawl_jobs WHERE error_message ~* '\muser/'
+    UNION SELECT error_message FROM crawl_runs WHERE error_message ~* '\muser/'
+), named AS (
     SELECT said.error_message, string_agg(DISTINCT m.parts[1], '|') AS names
-    FROM (SELECT DISTINCT error_message FROM crawl_jobs WHERE error_message ~* '\muser/') AS said
+    FROM said
     CROSS JOIN regexp_matches(said.error_message, '\muser/([\w-]+)', 'gi') AS m (parts)
     JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(m.parts[1]), 'UTF8'))
     WHERE t.reason = 'forgotten'
     GROUP BY said.error_message
-) AS f
-WHERE r.error_message = f.error_message
-
--- name: scrub_errors_of_crawls
--- Errors lose the address of an account that is to be forgotten.
-UPDATE crawl_runs AS r SET error_message = regexp_replace(r.error_message, '\muser/(' || f.names || ')(?![\w-])', 'user/…', 'gi')
-FROM (
-    SELECT said.error_message, string_agg(DISTINCT m.parts[1], '|') AS names
-    FROM (SELECT DISTINCT error_message FROM crawl_runs WHERE error_message ~* '\muser/') AS said
-    CROSS JOIN regexp_matches(said.error_message, '\muser/([\w-]+)', 'gi') AS m (parts)
-    JOIN tombstones AS t ON t.name_hash = sha256(convert_to(lower(m.parts[1]), 'UTF8'))
-    WHERE t.reason = 'forgotten'
-    GROUP BY said.error_message
-) AS f
-WHERE r.error_message = f.error_message
+), scrubbed AS (
+    SELECT error_message, regexp_replace(error_message, '\muser/(' || names || ')(?![\w-])', 'user/…', 'gi') AS without
+    FROM named
+), of_jobs AS (
+    UPDATE crawl_jobs AS r SET error_message = s.without FROM scrubbed AS s WHERE r.error_message = s.error_message
+)
+UPDATE crawl_runs AS r SET error_message = s.without FROM scrubbed AS s WHERE r.error_message = s.error_message
 
 -- name: drop_accounts
 -- Also where the caller's transaction goes on.
