@@ -35,6 +35,7 @@ from redclust.rehearsal.ledger import Budget
 from redclust.rehearsal.server import Rehearsal, serve
 from redclust.rehearsal.site import Site
 from redclust.rehearsal.world import World
+from warm import Warm
 
 # Which Postgres to test on; the wheel's where it is not set.
 _named = os.environ.get("REDCLUST_TEST_BIN_DIR")
@@ -149,6 +150,21 @@ def redclust(request: pytest.FixtureRequest, work_dir: Path) -> Iterator[Redclus
     command = Redclust(work_dir / "user", BIN_DIR, clone_url)
     yield command
     command.end()
+
+
+@pytest.fixture(scope="session")
+def warm(work_dir: Path) -> Iterator[Callable[[], Warm]]:
+    """What ``redclust`` is forked from in directories whose conftest says so; made by the first who asks."""
+    made: list[Warm] = []
+
+    def get() -> Warm:
+        if not made:
+            made.append(Warm.start(open_directory(work_dir)))
+        return made[0]
+
+    yield get
+    for one in made:
+        one.end()
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from redclust.db.embedded import Embedded
 from redclust.db.layout import Layout
 from redclust.db.target import DATABASE, SUPERUSER, Target
 from redclust.pgtools import Account, Tools
+from warm import Warm
 
 IS_ROOT = os.geteuid() == 0
 #: The migrated database that every test's own is a clone of.
@@ -126,6 +127,8 @@ class Redclust:
     bin_dir: Path | None
     clone_url: Callable[[], str]
     started: list[subprocess.Popen[str]] = field(default_factory=list[subprocess.Popen[str]])
+    #: What to fork the command from; without it every call is a new interpreter's.
+    warm: Callable[[], Warm] | None = None
 
     def environment(self, env: Mapping[str, str] | None, home: Path | None) -> dict[str, str]:
         kept = dict(os.environ)
@@ -156,26 +159,38 @@ class Redclust:
         prefix: tuple[str, ...] = (),
         cwd: Path | None = None,
         timeout_s: float = 120,
+        fresh: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run to the end; with ``check`` another exit code than that fails the test."""
+        """Run to the end; with ``check`` another exit code than that fails the test.
+
+        With ``fresh`` by a new interpreter, also where there is a warm one to fork.
+        """
         argv = self.arguments(args, env, home)
         if user:
             argv = [*user.argv, *argv[len(installed_command()) :]]
         account = user.account if user else None
-        done = subprocess.run(
-            [*prefix, *argv],
-            env={**self.environment(env, home), **(user.environment if user else {})},
-            cwd=cwd or (Path("/") if user else self.work_dir),
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-            umask=umask,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-        )
+        environment = {**self.environment(env, home), **(user.environment if user else {})}
+        place = cwd or (Path("/") if user else self.work_dir)
+        warm = self.warm() if self.warm and not (fresh or user or prefix) else None
+        if warm and warm.can(environment, stdin or ""):
+            done = warm.run(
+                argv[len(installed_command()) :], environment, stdin or "", place, umask, timeout_s
+            )
+        else:
+            done = subprocess.run(
+                [*prefix, *argv],
+                env=environment,
+                cwd=place,
+                input=stdin or "",
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
+                umask=umask,
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+            )
         if check is not None:
             assert done.returncode == check, f"exit {done.returncode}: {args}\n{done.stdout}{done.stderr}"
         return done

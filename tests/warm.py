@@ -1,7 +1,8 @@
 """``redclust`` without the half second in which Python imports it: a process that has, and forks each call.
 
-What a call does is the command's own ``main()`` in a process of its own, with the caller's arguments,
-environment, directory and open files.
+What a call does is the command's own ``main()`` in a process of its own, to the end of its interpreter, with
+the caller's arguments, environment, directory and open files. The start itself (the script, the imports) is
+not in it, and ``/proc/PID/cmdline`` is not its own: what tests those runs the installed command.
 """
 
 from __future__ import annotations
@@ -11,27 +12,47 @@ import importlib
 import json
 import os
 import pkgutil
+import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 #: What a caller runs in its place: hands over its files, and ends with the code that comes back.
 _CALLER = """#!{python} -IS
 import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), -1]).encode()
 socket.send_fds(server, [len(asked).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(asked)
-sys.exit(int.from_bytes(server.recv(1) or b"\\1", "big"))
+told = server.recv(8, socket.MSG_WAITALL)
+code = int.from_bytes(told[4:], "big", signed=True) if len(told) == 8 else 1
+sys.exit(code if code >= 0 else 128 - code)
 """
+#: What a Python process reads once, when it starts.
+_READ_AT_START = ("LC_", "LANG", "TZ", "PYTHON", "LD_", "MALLOC_")
+#: A pipe takes as much without a reader.
+_PIPE_BYTES = 60_000
+#: What computes, crawls or draws brings libraries that most commands never need.
+_HEAVY = {
+    *("redclust.graph", "redclust.picture", "redclust.reddit", "redclust.rehearsal"),
+    *(f"redclust.ops.{name}" for name in ("benchmark", "crawl", "demo", "graph", "precalc")),
+    *(f"redclust.render.{name}" for name in ("benchmark", "crawl", "demo", "graph", "precalc", "refresh")),
+}
 
 
-def start(directory: Path) -> subprocess.Popen[bytes]:
-    """Make ``directory/redclust``, and the process that answers it; end that one by killing its group."""
+def start(directory: Path, *, light: bool = False) -> subprocess.Popen[bytes]:
+    """Make ``directory/redclust``, and the process that answers it; end that one by killing its group.
+
+    It ends with the process that started it, too. A ``light`` one has only what keeps and looks after data.
+    """
     address = str(directory / "warm.socket")
     command = directory / "redclust"
     command.write_text(_CALLER.format(python=os.path.realpath(sys.executable), address=address))
@@ -40,19 +61,102 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
     listener.bind(address)
     listener.listen()
     with listener:
-        argv = [sys.executable, __file__, str(listener.fileno())]
-        return subprocess.Popen(argv, pass_fds=[listener.fileno()], start_new_session=True)
+        argv = [sys.executable, __file__, str(listener.fileno()), *(["light"] if light else [])]
+        return subprocess.Popen(
+            argv,
+            # One thread: a fork takes no other along.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
 
 
-def _serve(listener: socket.socket) -> None:
+@dataclass(frozen=True)
+class Warm:
+    """Calls of a process that was started for them."""
+
+    directory: Path
+    process: subprocess.Popen[bytes]
+
+    @classmethod
+    def start(cls, directory: Path) -> Warm:
+        return cls(directory, start(directory, light=True))
+
+    def can(self, environment: Mapping[str, str], stdin: str) -> bool:
+        """Whether a fork sees all of that as a new process would."""
+        names = {n for n in {*environment, *os.environ} if n.startswith(_READ_AT_START)}
+        return len(stdin) < _PIPE_BYTES and all(environment.get(n) == os.environ.get(n) for n in names)
+
+    def run(
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        stdin: str,
+        cwd: Path,
+        umask: int,
+        timeout_s: float,
+    ) -> subprocess.CompletedProcess[str]:
+        """As ``subprocess.run`` with text from all streams.
+
+        Raises:
+            subprocess.TimeoutExpired: it ran for longer, and is killed.
+        """
+        asked = json.dumps([arguments, str(cwd), dict(environment), umask]).encode()
+        with (
+            tempfile.TemporaryFile("w+") as out,
+            tempfile.TemporaryFile("w+") as err,
+            socket.socket(socket.AF_UNIX) as server,
+        ):
+            reading, writing = os.pipe()
+            try:
+                server.connect(str(self.directory / "warm.socket"))
+                os.write(writing, stdin.encode())
+                length = len(asked).to_bytes(4, "big")
+                socket.send_fds(server, [length], [reading, out.fileno(), err.fileno()])
+                server.sendall(asked)
+            finally:
+                os.close(reading)
+                os.close(writing)
+            pid = int.from_bytes(server.recv(4, socket.MSG_WAITALL), "big")
+            server.settimeout(timeout_s)
+            try:
+                told = server.recv(4, socket.MSG_WAITALL)
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(arguments, timeout_s) from None
+            if len(told) < 4:
+                raise EOFError("the process that forks is gone")
+            code = int.from_bytes(told, "big", signed=True)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(["redclust", *arguments], code, out.read(), err.read())
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def _load(path: Iterable[str], prefix: str, without: set[str]) -> None:
+    for module in pkgutil.iter_modules(path, prefix):
+        if module.name not in without:
+            loaded = importlib.import_module(module.name)
+            if module.ispkg:
+                _load(loaded.__path__, f"{module.name}.", without)
+
+
+def _serve(listener: socket.socket, *, light: bool) -> None:
     import redclust
 
-    for module in pkgutil.walk_packages(redclust.__path__, "redclust."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    _load(redclust.__path__, "redclust.", {"redclust.__main__", *(_HEAVY if light else ())})
+    gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if listener not in ready:
+            return  # who started it has ended
         caller, _ = listener.accept()
         length, files, _, _ = socket.recv_fds(caller, 4, 3)
         if not os.fork():
@@ -69,31 +173,41 @@ def _answer(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
     pid = os.fork()
     if not pid:
         _become(caller, length, files)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    caller.sendall(bytes([code if code >= 0 else 128 - code]))
+    for file in files:
+        os.close(file)
+    with suppress(BrokenPipeError):  # a caller that was killed
+        caller.sendall(pid.to_bytes(4, "big"))
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        caller.sendall(code.to_bytes(4, "big", signed=True))
     os._exit(0)
 
 
 def _become(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
     """What the caller is, then the command."""
-    asked = b""
-    while len(asked) < length:
-        asked += caller.recv(length - len(asked))
+    asked = caller.recv(length, socket.MSG_WAITALL)
     caller.close()
-    arguments, directory, environment = json.loads(asked)
-    for number, file in enumerate(files):
-        os.dup2(file, number)
-        os.close(file)
+    arguments, directory, environment, umask = json.loads(asked)
+    _take(files)
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
+    if umask >= 0:
+        os.umask(umask)
     sys.argv = ["redclust", *arguments]
-    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", buffering=1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from redclust.cli import main
 
     main()
 
 
+def _take(files: list[int]) -> None:
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    streams: list[Any] = [os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", 1, errors="backslashreplace")]
+    sys.stdin, sys.stdout, sys.stderr = streams
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), light="light" in sys.argv)

@@ -27,11 +27,14 @@ class Backups:
         own = {f"REDCLUST_BACKUP__{key.upper()}": str(value) for key, value in settings.items()}
         return {"REDCLUST_BACKUP__TARGET": str(self.place), **self.settings, **own}
 
-    def __call__(self, *args: str, check: int | None = 0, **settings: object) -> CompletedProcess[str]:
-        return self.redclust("backup", *args, env=self.environment(**settings), check=check)
+    def __call__(
+        self, *args: str, check: int | None = 0, fresh: bool = False, **settings: object
+    ) -> CompletedProcess[str]:
+        env = self.environment(**settings)
+        return self.redclust("backup", *args, env=env, check=check, fresh=fresh)
 
-    def report(self, *args: str, check: int = 0, **settings: object) -> dict[str, Any]:
-        done = self(*args, "--format", "json", check=check, **settings)
+    def report(self, *args: str, check: int = 0, fresh: bool = False, **settings: object) -> dict[str, Any]:
+        done = self(*args, "--format", "json", check=check, fresh=fresh, **settings)
         return json.loads(done.stdout)
 
     def names(self) -> list[str]:

@@ -249,7 +249,7 @@ def test_the_brake_refuses_and_yes_goes_on(one: Path, backups: Backups) -> None:
     assert "5 of 6 verified backups would go" in refused.stderr
     assert "--yes" in refused.stderr
     assert len(backups.names()) == 6
-    shown = backups.report("tidy", "--keep", "1", "--dry-run", check=3)
+    shown = backups.report("tidy", "--keep", "1", "--dry-run", check=3, fresh=True)
     assert (len(shown["removed"]), shown["dry_run"]) == (5, True)
     assert backups.report("tidy", "--keep", "1", "--yes")["brake"] == ""
     assert backups.names() == [one.name]
@@ -324,7 +324,7 @@ def test_seven_failures_after_one_good(
                 backup.make(impatient, Options(), Silent())
     assert backups.names() == [one.name]
     assert backup.ls(impatient).latest == one.name
-    status = backups.report("status", check=3)
+    status = backups.report("status", check=3, fresh=True)
     assert (status["latest"], status["failures"]["count"]) == (one.name, 7)
     assert "7 runs in a row failed since, the last at " in status["problems"][0]
     assert "a table is locked by another session" in status["problems"][0]

@@ -232,9 +232,9 @@ def test_what_cannot_be_read_back_now_is_kept_and_never_counts(
     with pytest.raises(ToolError, match="was written, and could not be read back: pg_restore went away"):
         backup.make(loaded, Options(), Silent())
     monkeypatch.undo()
-    report = backups.report("ls")
+    report = backups.report("ls", fresh=True)
     assert (report["latest"], report["backups"][0]["state"]) == (None, "dumped")
-    backups("verify", report["backups"][0]["name"])
+    backups("verify", report["backups"][0]["name"], fresh=True)
     assert backups.report("ls")["backups"][0]["state"] == "read"
 
 

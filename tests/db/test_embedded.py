@@ -94,7 +94,7 @@ def test_starts_on_demand_is_shared_and_stops_by_itself(redclust: Redclust, used
 
 
 def test_stays_from_start_until_stop(redclust: Redclust, used_home: Path) -> None:
-    assert "started" in redclust("db", "start", home=used_home, check=0).stdout
+    assert "started" in redclust("db", "start", home=used_home, check=0, fresh=True).stdout
     postmaster = postmaster_pid(used_home)
     again = json.loads(redclust("db", "start", "--format", "json", home=used_home, check=0).stdout)
     assert again["state"] == "running"
@@ -111,7 +111,7 @@ def test_stays_from_start_until_stop(redclust: Redclust, used_home: Path) -> Non
     assert restarted["state"] == "started"
     assert postmaster_pid(used_home) not in (None, postmaster)
 
-    assert "stopped" in redclust("db", "stop", home=used_home, check=0).stdout
+    assert "stopped" in redclust("db", "stop", home=used_home, check=0, fresh=True).stdout
     assert stopped(used_home)
     assert status(redclust, used_home)["kept"] is False
     assert "not running" in redclust("db", "stop", home=used_home, check=0).stdout

@@ -7,11 +7,12 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import Clones, Redclust
+from harness import SOAK, Clones, Redclust, rounds
 from natural import comment, contents, digest, submission, versions, write_dump
 from redclust.db.connect import Connector
 from redclust.db.session import Database
@@ -139,7 +140,7 @@ def test_filters_by_subreddit_and_time(redclust: Redclust, database: Database, t
 
 def test_standard_input(redclust: Redclust, database: Database) -> None:
     text = "".join(json.dumps(comment(n)) + "\n" for n in range(100))
-    redclust("import", "-", stdin=text, check=0)
+    redclust("import", "-", stdin=text, check=0, fresh=True)
     assert count(database, "SELECT count(*) FROM comments") == 100
 
 
@@ -195,7 +196,12 @@ _posts = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("number", rounds(1, 4))
+@settings(
+    max_examples=100 if SOAK else 10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(first=_rows, second=_rows, posts=_posts, seed=st.integers(0, 2**32))
 def test_the_order_of_files_and_rows_does_not_matter(
     database: Database,
@@ -204,9 +210,10 @@ def test_the_order_of_files_and_rows_does_not_matter(
     second: list[dict[str, Any]],
     posts: list[dict[str, Any]],
     seed: int,
+    number: int,
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("order")
-    chance = random.Random(seed)
+    chance = random.Random(seed + number)
     kinds = [("RC_1", first), ("RC_2", second), ("RS", posts)]
     results: list[dict[str, Any]] = []
     for attempt in range(2):

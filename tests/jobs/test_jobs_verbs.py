@@ -42,7 +42,7 @@ def test_the_seed_is_enqueued_once_and_listed_in_its_turn(redclust: Redclust, co
     assert turn == ["golang", "rust", "AskReddit", "programming", "webdev", "dataisbeautiful"]
     filtered = told(redclust, "list", "--sub", "r/GOLANG", "--status", "pending")
     assert [(one["subreddit_name"], one["priority"]) for one in filtered["jobs"]] == [("golang", 50)]
-    text = redclust("jobs", "list", "--limit", "1", check=0).stdout
+    text = redclust("jobs", "list", "--limit", "1", check=0, fresh=True).stdout
     assert text.startswith("6 pending, 0 crawling, 0 completed, 0 failed\nNo worker is alive")
     assert "… and more" in text
     for wrong in (("enqueue",), ("enqueue", "r/a b"), ("show", "nosuch"), ("priority", "nosuch", "5")):

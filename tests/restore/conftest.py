@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,13 @@ from restore_world import Place, fill
 
 from harness import Redclust
 from redclust.db.session import Database
+from warm import Warm
+
+
+@pytest.fixture
+def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
+    """Calls are forks of one interpreter, but for those with ``fresh=True``."""
+    return replace(redclust, warm=warm)
 
 
 @pytest.fixture

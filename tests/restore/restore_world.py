@@ -102,9 +102,13 @@ class Place:
         }
 
     def run(
-        self, *args: str, check: int | None = 0, env: Mapping[str, str] | None = None
+        self,
+        *args: str,
+        check: int | None = 0,
+        env: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        return self.redclust(*args, check=check, env={**self.env, **(env or {})})
+        return self.redclust(*args, check=check, env={**self.env, **(env or {})}, fresh=fresh)
 
     def start(self, *args: str) -> subprocess.Popen[str]:
         return self.redclust.start(*args, env=self.env)
@@ -117,9 +121,11 @@ class Place:
         }
         return config.load(home=self.home, flags=flags)
 
-    def report(self, *args: str, check: int = 0, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def report(
+        self, *args: str, check: int = 0, env: Mapping[str, str] | None = None, fresh: bool = False
+    ) -> dict[str, Any]:
         """What the command says with ``--format json``."""
-        return json.loads(self.run(*args, "--format", "json", check=check, env=env).stdout)
+        return json.loads(self.run(*args, "--format", "json", check=check, env=env, fresh=fresh).stdout)
 
     def backup(self, **options: Any) -> str:
         """Make a backup; its name."""

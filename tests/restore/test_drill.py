@@ -38,7 +38,7 @@ def state(place: Place, name: str) -> str:
 def test_a_drill_compares_everything_and_leaves_only_its_evidence(place: Place) -> None:
     name = place.backup()
     before = hashes(place.target)
-    text = place.run("backup", "drill").stdout
+    text = place.run("backup", "drill", fresh=True).stdout
     assert f"{name} restores: " in text
     assert place.others() == []
     assert hashes(place.target) == before

@@ -37,7 +37,7 @@ def test_everything_is_back_and_back_again(place: Place) -> None:
 
     done = place.run("restore", "--undo", check=17)
     assert "this needs --yes" in done.stderr
-    undone = place.report("restore", "--undo", "--yes")
+    undone = place.report("restore", "--undo", "--yes", fresh=True)
     assert hashes(place.target) == damaged
     assert place.others() == [undone["kept"]]
     # An undo is undone like a restore.

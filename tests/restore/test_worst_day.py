@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,16 @@ from pathlib import Path
 import pytest
 from restore_world import Place, fill, hashes
 
-from harness import Redclust, dispose, kill_server, own_server, settings_for, stopped, wait_until
+from harness import (
+    Redclust,
+    dispose,
+    kill_server,
+    open_directory,
+    own_server,
+    settings_for,
+    stopped,
+    wait_until,
+)
 from redclust.db import schema
 from redclust.db.connect import Connector
 from redclust.db.layout import Layout
@@ -46,28 +56,73 @@ class Home:
         return sorted(path.relative_to(self.data) for path in self.data.rglob("*"))
 
 
-@pytest.fixture
-def backed_up(
-    redclust: Redclust, bin_dir: Path | None, make_home: Callable[..., Path], tmp_path: Path
-) -> Iterator[Callable[[str], Home]]:
-    homes: list[Path] = []
+@dataclass(frozen=True)
+class Made:
+    """A home that was made once, what it and its backups were then, and what is in its database."""
 
-    def make(name: str) -> Home:
-        home = make_home(name)
-        homes.append(home)
+    home: Path
+    stock: Path
+    before: Contents
+
+    @classmethod
+    def make(cls, home: Path, redclust: Redclust, bin_dir: Path | None) -> Made:
+        """A home with data of its own, whose server is down, and one backup of it."""
+        stock = home.with_name(f"{home.name} as it was")
         with own_server(home, bin_dir).in_use() as target:
             database = Database(Connector(target, settings_for(bin_dir).database, "test"))
             schema.migrate(database.connector)
             fill(database)
             with database.connect(autocommit=True) as connection:
-                connection.execute("UPDATE subreddits SET title = %s WHERE id = 1", (f"of {name}",))
+                connection.execute("UPDATE subreddits SET title = %s WHERE id = 1", (f"of {home.name}",))
                 connection.execute("CREATE ROLE reader LOGIN PASSWORD 'secret'")
                 connection.execute("GRANT SELECT ON posts TO reader")
-            place = Place(database, redclust, tmp_path / "backups", home, embedded=True)
-            place.backup()
-            made = Home(place, hashes(target), bin_dir)
-        made.down()
-        return made
+            Place(database, redclust, stock / "backups", home, embedded=True).backup()
+            before = hashes(target)
+        wait_until(lambda: stopped(home), "the server is down")
+        copy(home, stock / "home")
+        return cls(home, stock, before)
+
+
+def copy(source: Path, copy: Path) -> None:
+    """With the owners: the files are the server's account's."""
+    subprocess.run(["cp", "-a", str(source), str(copy)], check=True)
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[dict[str, Made]]:
+    """The homes by their names."""
+    made: dict[str, Made] = {}
+    yield made
+    for one in made.values():
+        shutil.rmtree(one.stock)
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    """Where the homes of all these tests lie, one test after the other."""
+    directory = open_directory()
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def backed_up(
+    redclust: Redclust, bin_dir: Path | None, directory: Path, made: dict[str, Made], tmp_path: Path
+) -> Iterator[Callable[[str], Home]]:
+    homes: list[Path] = []
+
+    def make(name: str) -> Home:
+        home = directory / name
+        homes.append(home)
+        if name not in made:
+            made[name] = Made.make(home, redclust, bin_dir)
+        else:
+            copy(made[name].stock / "home", home)
+        shutil.copytree(made[name].stock / "backups", tmp_path / "backups", dirs_exist_ok=True)
+        target = own_server(home, bin_dir).target()
+        database = Database(Connector(target, settings_for(bin_dir).database, "test"))
+        place = Place(database, redclust, tmp_path / "backups", home, embedded=True)
+        return Home(place, made[name].before, bin_dir)
 
     yield make
     for home in homes:
