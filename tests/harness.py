@@ -449,6 +449,15 @@ class Clones:
                 connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def make_template(server: Target, name: str) -> Target:
+    """A database that tests are given clones of, itself one of the migrated template."""
+    with maintenance(server) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
+        )
+    return server.on(name)
+
+
 def maintenance(target: Target) -> psycopg.Connection[tuple[object, ...]]:
     """A session on the database that clones are made and dropped from."""
     return psycopg.connect(target.on("postgres").conninfo, autocommit=True)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from crawl_worlds import environment, settings_for
+from crawl_worlds import PLENTY, environment, settings_for
+from psycopg import sql
 
-from harness import Redclust, rounds, wait_until
+from harness import TEMPLATE, Clones, Redclust, maintenance, rounds, wait_until
+from harness import make_template as clone_source
+from harness import settings_for as defaults
 from natural import contents, versions
 from redclust.config import Settings
 from redclust.db import locks
+from redclust.db.connect import Connector
 from redclust.db.locks import LockName
 from redclust.db.session import Database
+from redclust.db.target import Target
 from redclust.dumps.read import Filters
 from redclust.errors import ConfigError, Locked
 from redclust.ops.crawl.refresh import Limits, RefreshReport, refresh
 from redclust.ops.import_ import import_files
-from redclust.rehearsal.server import Rehearsal
+from redclust.rehearsal.ledger import Budget
+from redclust.rehearsal.server import Rehearsal, serve
 from redclust.rehearsal.site import AccountFate, Fate, Standing
 from redclust.rehearsal.world import World, comment_row, submission_row, write_dump
 from redclust.report import Silent
@@ -43,23 +49,86 @@ def dumps(world: World, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 Load = Callable[[], None]
+Make = Callable[[str, Callable[[Database], None]], str]
+
+
+@pytest.fixture(scope="module")
+def make_template(server: Target, bin_dir: Path | None) -> Iterator[Make]:
+    """``make_template("name", fill)``: a database that tests of this module are given copies of."""
+    made: list[str] = []
+
+    def make(name: str, fill: Callable[[Database], None]) -> str:
+        target = clone_source(server, name)
+        made.append(name)
+        fill(Database(Connector(target, defaults(bin_dir).database, "test")))
+        return name
+
+    yield make
+    with maintenance(server) as connection:
+        for name in made:
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def loaded(make_template: Make, dumps: list[Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The world, imported."""
+    return make_template(
+        "refresh_loaded", lambda it: read_dumps(it, dumps, tmp_path_factory.mktemp("rejects"))
+    )
+
+
+@pytest.fixture(scope="module")
+def looked_at(
+    make_template: Make, world: World, dumps: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The world, imported, and everything looked at once, long ago."""
+
+    def fill(database: Database) -> None:
+        read_dumps(database, dumps, tmp_path_factory.mktemp("rejects"))
+        with serve(world, budget=Budget(requests=PLENTY)) as rehearsal:
+            report = run(database, rehearsal)
+        assert (report.posts, report.comments, report.deleted) == (POSTS, COMMENTS, GONE)
+        age(database)
+
+    return make_template("refresh_looked_at", fill)
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest) -> str:
+    """What the test's database is a copy of: by ``settled`` or ``load`` among its fixtures."""
+    for name, made in (("settled", "looked_at"), ("load", "loaded")):
+        if name in request.fixturenames:
+            return request.getfixturevalue(made)
+    return TEMPLATE
+
+
+@pytest.fixture
+def database(clones: Clones, template: str, bin_dir: Path | None) -> Database:
+    return Database(Connector(clones.make(template=template), defaults(bin_dir).database, "test"))
 
 
 @pytest.fixture
 def load(database: Database, dumps: list[Path], tmp_path: Path) -> Load:
-    def load() -> None:
-        report = import_files(
-            database,
-            list(dumps),
-            filters=Filters(),
-            batch_rows=10_000,
-            rejects_dir=tmp_path,
-            progress=Silent(),
-        )
-        assert report.ok
+    """The dumps are in; call it to read them once more."""
+    return lambda: read_dumps(database, dumps, tmp_path)
 
-    load()
-    return load
+
+@pytest.fixture
+def settled(database: Database, dumps: list[Path], tmp_path: Path) -> Load:
+    """The dumps are in, and everything has been looked at once, long ago; call it to read them once more."""
+    return lambda: read_dumps(database, dumps, tmp_path)
+
+
+def read_dumps(database: Database, dumps: list[Path], rejects_dir: Path) -> None:
+    report = import_files(
+        database,
+        list(dumps),
+        filters=Filters(),
+        batch_rows=10_000,
+        rejects_dir=rejects_dir,
+        progress=Silent(),
+    )
+    assert report.ok
 
 
 def run(
@@ -71,15 +140,6 @@ def run(
 def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
     with database.connect(autocommit=True) as connection:
         return connection.execute(statement).fetchall()  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def settled(database: Database, rehearsal: Rehearsal, load: Load) -> Load:
-    """Everything has been looked at once, long ago."""
-    report = run(database, rehearsal)
-    assert (report.posts, report.comments, report.deleted) == (POSTS, COMMENTS, GONE)
-    age(database)
-    return load
 
 
 def row_of(database: Database, name: str, column: str) -> Any:

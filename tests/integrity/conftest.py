@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from lab import build
-from psycopg import sql
 
-from harness import TEMPLATE, Clones, maintenance, settings_for
+from harness import Clones, make_template, settings_for
 from redclust.db.connect import Connection, Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
@@ -20,11 +19,7 @@ LAB = "redclust_lab"
 @pytest.fixture(scope="session")
 def lab_template(server: Target, bin_dir: Path | None) -> str:
     """A database with a world and its map, made once."""
-    with maintenance(server) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(LAB), sql.Identifier(TEMPLATE))
-        )
-    build(Database(Connector(server.on(LAB), settings_for(bin_dir).database, "test")))
+    build(Database(Connector(make_template(server, LAB), settings_for(bin_dir).database, "test")))
     return LAB
 
 
