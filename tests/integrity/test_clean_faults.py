@@ -185,7 +185,7 @@ def test_a_batch_costs_what_it_removes(database: Database, connection: Connectio
         plan = connection.execute(b"EXPLAIN " + step.statement().as_bytes(connection), values).fetchall()
         told = "\n".join(line for (line,) in plan)
         assert "Seq Scan" not in told, (step.reason, told)
-        assert told.count("Tid Scan on comments") >= 2, (step.reason, told)
+        assert "Tid Scan on comments" in told, (step.reason, told)
 
 
 def _count(connection: Connection, statement: str) -> int:

@@ -119,10 +119,39 @@ UNION ALL
 -- The same, kept until the end of this transaction for each step that mends some of them.
 CREATE TEMPORARY TABLE wrong_comments ON COMMIT DROP AS {looked}
 
--- name: stage_no_comments
--- The same where nothing is wrong.
-CREATE TEMPORARY TABLE IF NOT EXISTS wrong_comments
-    (place tid, key text, no_post boolean, no_subreddit boolean, no_author boolean, elsewhere boolean) ON COMMIT DROP
+-- name: stage_sets
+-- What is known of ids, where a statement that makes a table finds it: parameters of one become text of its plan,
+-- which its processes write and read.
+CREATE TEMPORARY TABLE IF NOT EXISTS known_ids
+    (users bytea, subreddits bytea, posts bigint[], subreddits_of_posts bytea) ON COMMIT DROP
+
+-- name: store_sets_plainly
+-- Compressing them costs more than it saves.
+ALTER TABLE known_ids
+    ALTER users SET STORAGE EXTERNAL, ALTER subreddits SET STORAGE EXTERNAL, ALTER posts SET STORAGE EXTERNAL,
+    ALTER subreddits_of_posts SET STORAGE EXTERNAL
+
+-- name: fill_sets
+-- Each set once.
+INSERT INTO known_ids
+VALUES (%(users)s::bytea, %(subreddits)s::bytea, %(posts)s::bigint[], %(values)s::bytea)
+
+-- name: stage_wrong_comments_by_sets
+-- The same by those. An id beyond all that are there is an error.
+CREATE TEMPORARY TABLE IF NOT EXISTS wrong_comments ON COMMIT DROP AS
+SELECT t.ctid AS place, t.id::text AS key, COALESCE(l.of_post = '\x00000000', true) AS no_post, l.no_subreddit,
+       COALESCE(l.no_author, false) AS no_author,
+       COALESCE(l.of_post <> '\x00000000' AND l.of_post <> int4send(t.subreddit_id), false) AS elsewhere
+FROM comments AS t
+CROSS JOIN LATERAL (
+    -- What is added is nothing: what is taken from a table else stays out of line, and is fetched for each row.
+    SELECT substr((SELECT subreddits_of_posts || ''::bytea FROM known_ids),
+                  ((SELECT posts || '{}'::bigint[] FROM known_ids)[(t.post_id >> 12)::integer]
+                   + ((t.post_id & 4095) << 2))::integer, 4) AS of_post,
+           get_bit((SELECT users || ''::bytea FROM known_ids), t.author_id) = 0 AS no_author,
+           get_bit((SELECT subreddits || ''::bytea FROM known_ids), t.subreddit_id) = 0 AS no_subreddit
+) AS l
+WHERE l.of_post IS DISTINCT FROM int4send(t.subreddit_id) OR l.no_author OR l.no_subreddit
 
 -- name: wrong_comments
 -- Those with one fault.
@@ -147,7 +176,7 @@ WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 SELECT string_agg(int8send(id) || int4send(subreddit_id), ''::bytea) FROM posts
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
--- name: seen_sum
+-- name: sum_seen
 -- How many comments crawls have seen, a sum over their ids, and how many comments there are about.
 SELECT count(*), sum((id & 1048575 | 1) * (id + 1)),
        (SELECT reltuples FROM pg_class WHERE oid = 'comments'::regclass)
@@ -170,11 +199,14 @@ SELECT count(*) FILTER (WHERE substr(%(values)s::bytea,
                                  (%(seen_pages)s::bigint[])[(t.id >> 12)::integer] + (t.id & 4095)) = 1)
 FROM comments AS t
 
--- name: seen_comments
--- A sum over the ids of the comments that are there among those seen.
-SELECT sum((t.id & 1048575 | 1) * (t.id + 1))
+-- name: sum_comments
+-- How many comments there are, and the same sum.
+SELECT count(*),
+       sum((t.id & 1048575 | 1) * (t.id + 1))
+           FILTER (WHERE %(seen)s::bytea IS NULL
+                      OR get_bit(%(seen)s::bytea,
+                                 (%(seen_pages)s::bigint[])[(t.id >> 12)::integer] + (t.id & 4095)) = 1)
 FROM comments AS t
-WHERE get_bit(%(seen)s::bytea, (%(seen_pages)s::bigint[])[(t.id >> 12)::integer] + (t.id & 4095)) = 1
 
 -- name: bereft
 -- Rows that name a row which an earlier step takes away.
@@ -375,12 +407,16 @@ WHERE t.ctid = ANY (ARRAY(
 -- What one step is about, found by as many processes as the server gives.
 CREATE TEMPORARY TABLE found_rows AS SELECT place, key, other FROM ({found}) AS f
 
+-- name: found_rows
+-- What that was.
+SELECT place, key, other FROM found_rows
+
 -- name: doom
 -- Number what a step has found, in the order of the pages. What an earlier step removes is not found twice;
 -- what an earlier step only changes waits for the next pass. With only, nothing but these keys.
 INSERT INTO doomed (step, n, place, key, other, later)
 SELECT %(step)s, row_number() OVER (ORDER BY f.place), f.place, f.key, f.other, d.place IS NOT NULL
-FROM found_rows AS f
+FROM ({found}) AS f
 LEFT JOIN (
     SELECT place, bool_or(step = ANY (%(removing)s::integer[])) AS goes
     FROM doomed WHERE step = ANY (%(same_table)s::integer[]) GROUP BY place
@@ -393,7 +429,7 @@ DROP TABLE found_rows
 
 -- name: index_doomed
 -- A batch is found by its numbers.
-CREATE INDEX ON doomed (step, n)
+CREATE INDEX IF NOT EXISTS doomed_n ON doomed (step, n)
 
 -- name: analyze_doomed
 -- The planner must know how few rows a batch has.
@@ -410,10 +446,9 @@ FROM doomed GROUP BY step
 
 -- name: remove
 -- One batch out of its table and into the quarantine; how many, and the keys of those that were not removed.
-WITH batch AS MATERIALIZED (
-    SELECT place, key FROM ({found}) AS f
-), gone AS (
-    DELETE FROM {table} AS t USING batch AS b WHERE t.ctid = b.place RETURNING b.key, row_to_json(t) AS content
+WITH gone AS (
+    DELETE FROM {table} AS t WHERE t.ctid = ANY (ARRAY(SELECT place FROM ({found}) AS f))
+    RETURNING concat_ws(' ', {key}) AS key, row_to_json(t) AS content
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content)
     SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content FROM gone
@@ -423,6 +458,26 @@ SELECT (SELECT count(*) FROM gone), ARRAY(
     WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
       AND d.key NOT IN (SELECT key FROM gone)
 )
+
+-- name: remove_dangling
+-- The same for rows that name one which is not there: asked while they are removed.
+WITH gone AS (
+    DELETE FROM {table} AS t
+    WHERE t.ctid = ANY (ARRAY(
+              SELECT d.place FROM doomed AS d
+              WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+          ))
+      AND t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} AS r WHERE r.id = t.{column})
+    RETURNING concat_ws(' ', {key}) AS key, row_to_json(t) AS content
+), kept AS (
+    INSERT INTO quarantine (run_id, n, table_name, reason, content)
+    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content FROM gone
+)
+SELECT (SELECT count(*) FROM gone), CASE WHEN (SELECT count(*) FROM gone) <= %(last)s - %(first)s THEN ARRAY(
+    SELECT d.key FROM doomed AS d
+    WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
+      AND d.key NOT IN (SELECT key FROM gone)
+) ELSE ARRAY[]::text[] END
 
 -- name: blank
 -- One batch whose column becomes empty; what the rows were goes to the quarantine.

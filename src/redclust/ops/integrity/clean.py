@@ -17,7 +17,7 @@ from redclust.db.connect import Connection
 from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
 from redclust.errors import Locked, UsageError
-from redclust.ops.integrity import steps, together
+from redclust.ops.integrity import seen, steps, together
 from redclust.ops.integrity.moment import Moment, one_moment
 from redclust.ops.integrity.probes import catalogs
 from redclust.ops.integrity.steps import Step
@@ -114,9 +114,7 @@ def clean(
 
 def _plan(connection: Connection, types: Set[str]) -> tuple[Step, ...]:
     """The steps, and the table that what they find waits in."""
-    with connection.transaction():
-        connection.execute(query("integrity", "stage_doomed"))
-        connection.execute(query("integrity", "index_doomed"))
+    connection.execute(query("integrity", "stage_doomed"))
     return steps.plan(types, catalogs.keys_of(connection))
 
 
@@ -170,6 +168,7 @@ class _Run:
                 if not again or step.number in only:
                     self._find(moment, step, only[step.number] if again else None, task)
                 task.advance(1)
+            self.connection.execute(query("integrity", "index_doomed"))
             self.connection.execute(query("integrity", "analyze_doomed"))
             for number, rows, last, later in self.connection.execute(query("integrity", "doomed_rows")):
                 self.last[number] = last
@@ -181,26 +180,32 @@ class _Run:
     def _find(self, moment: Moment, step: Step, only: list[str] | None, task: Task) -> None:
         if moment.unique(step.rows, task):
             return
-        if step.reason == together.PARENT and together.all_seen_are_there(moment, task):
+        if step.reason == together.PARENT and seen.are_there(moment, task):
             return
         members = None
-        if step.reason in together.ONE_PASS and not only and together.stage(moment, task):
+        is_staged = step.reason in together.ONE_PASS and not only and together.stage(moment, task)
+        if is_staged:
             found = together.staged(step.reason)
         else:
             members = moment.set_for(step.rows, task)
             found = step.rows.found(by_set=members is not None)
         task.note(step.reason)
+        # Several processes look for rows, but only where nothing else than a new table is written.
+        finds, looks_itself = step.finds(found), step.after or not is_staged
+        if looks_itself:
+            stage = sql.SQL(query("integrity", "stage_found")).format(found=finds)
+            self.connection.execute(stage, {**_parameters(step), **(members or {})})
+            finds = sql.SQL(query("integrity", "found_rows"))
         earlier = [one for one in self.plan[: step.number] if one.table == step.table]
-        stage = sql.SQL(query("integrity", "stage_found")).format(found=step.finds(found))
-        self.connection.execute(stage, {**_parameters(step), **(members or {})})
         values = {
             "step": step.number,
             "same_table": [one.number for one in earlier],
             "removing": [one.number for one in earlier if one.mends == "remove"],
             "only": only,
         }
-        self.connection.execute(query("integrity", "doom"), values)
-        self.connection.execute(query("integrity", "drop_found"))
+        self.connection.execute(sql.SQL(query("integrity", "doom")).format(found=finds), values)
+        if looks_itself:
+            self.connection.execute(query("integrity", "drop_found"))
 
     def _begin(self, types: list[str]) -> int:
         values = {"types": types, "batch_rows": self.batch_rows}

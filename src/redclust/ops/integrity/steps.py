@@ -77,6 +77,8 @@ class Step:
 
     def statement(self) -> sql.Composed:
         """What works one batch off."""
+        if self.mends == "remove" and self.rows.query == "dangling" and self.asks_again is None:
+            return sql.SQL(query("integrity", "remove_dangling")).format(**self.rows.identifiers())
         return sql.SQL(query("integrity", self.mends)).format(found=self.still(), **self.rows.identifiers())
 
 
