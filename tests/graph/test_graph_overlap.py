@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from redclust.graph import overlap
-from redclust.graph.overlap import Overlap, distinct_subreddits, shared_users
+from redclust.graph.overlap import Minimum, Overlap, distinct_subreddits, shared_users
 
 MEMBERSHIPS = st.sets(st.tuples(st.integers(0, 12), st.integers(0, 9)), max_size=90)
 
@@ -52,6 +52,23 @@ def test_sparse_blocks_count_the_same(memberships, minimum):
     assert rows(found) == counted_by_hand(list(memberships), minimum)
 
 
+@given(st.sets(st.tuples(st.integers(0, 70), st.integers(0, 9)), max_size=200), st.integers(1, 2))
+def test_small_subreddits_have_a_minimum_of_their_own(memberships, small):
+    users, subreddits = arrays(sorted(memberships))
+    found = shared_users(users, subreddits, 10, minimum=Minimum(3, small))
+
+    def rounded_up(number: int) -> int:
+        return 1 << (number - 1).bit_length()
+
+    size = Counter(subreddits.tolist())
+    everybody = rounded_up(max(len(set(users.tolist())), 1))
+    assert rows(found) == [
+        (a, b, n)
+        for a, b, n in counted_by_hand(list(memberships), small)
+        if n >= 3 or 16 * rounded_up(size[a]) * rounded_up(size[b]) <= everybody
+    ]
+
+
 def test_blocks_of_any_size_give_the_same_pairs(world: World):
     one, *others = (
         shared_users(world.users, world.subreddits, world.n_subreddits, minimum=2, memory_bytes=memory_bytes)
@@ -84,13 +101,15 @@ def test_memory_of_the_blocks_stays_in_its_bounds(world: World):
     memory_bytes = 200_000
     n_threads = 2
     increments, counters = overlap._block_limits(memory_bytes, n_threads)
-    index = overlap._build_index(world.users, world.subreddits, world.n_subreddits, 2)
+    size = np.bincount(world.subreddits, minlength=world.n_subreddits)
+    enough = overlap.Enough.of(world.users, size, Minimum(3, 2))
+    index = overlap._build_index(world.users, world.subreddits, size, 2)
     tracemalloc.start()
     try:
         for block in overlap._blocks(index, increments, counters):
             before, _ = tracemalloc.get_traced_memory()
             tracemalloc.reset_peak()
-            overlap._count(index, block, 2, increments)
+            overlap._count(index, block, enough, increments)
             assert tracemalloc.get_traced_memory()[1] - before <= memory_bytes // n_threads
     finally:
         tracemalloc.stop()

@@ -22,10 +22,16 @@ def bound(shared: int, one: int, other: int, n_users: int) -> float:
     return float(lift_bound(counts[0], counts[1], counts[2], n_users)[0])
 
 
-def test_bound_is_its_formula():
-    assert bound(100, 500, 2_000, 1_000_000) == pytest.approx(math.log((100 - 16.45) * 1.0))
-    # 1 - 1.645 is below 0: the least that is reckoned with is 0.05 shared users.
-    assert bound(1, 10, 10, 1_000) == pytest.approx(math.log(0.05 * 1_000 / 100))
+@pytest.mark.parametrize("shared", [1, 2, 3, 10, 100, 101, 250])
+def test_bound_is_the_mean_that_reaches_the_count_once_in_a_thousand_times(shared: int):
+    mean = math.exp(bound(shared, 1_000, 1_000, 1_000_000))
+    fewer = sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(shared))
+    assert 1.0 - fewer == pytest.approx(0.001, rel=1e-6 if shared <= 100 else 0.01)
+
+
+def test_bound_is_of_the_lift():
+    alone = bound(100, 1_000, 1_000, 1_000_000)
+    assert bound(100, 500, 2_000, 3_000_000) == pytest.approx(alone + math.log(3))
 
 
 def test_bound_believes_many_more_than_few():
@@ -35,7 +41,7 @@ def test_bound_believes_many_more_than_few():
 
 def test_large_sizes_do_not_overflow():
     assert bound(1_000_000, 40_000_000, 50_000_000, 60_000_000) == pytest.approx(
-        math.log((1e6 - 1_645) * 60e6 / 40e6 / 50e6)
+        math.log((1e6 - 3_090) * 60e6 / 40e6 / 50e6), rel=1e-4
     )
 
 

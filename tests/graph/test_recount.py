@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redclust.graph.overlap import Overlap, shared_users
+from redclust.graph.overlap import Minimum, Overlap, shared_users
 from redclust.graph.recount import Memberships, recount
 
 MIB = 1 << 20
@@ -20,11 +20,16 @@ def memberships(pairs: set[tuple[int, int]]) -> Memberships:
     return Memberships(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
 
 
-def counted(of: Memberships, minimum: int) -> Overlap:
+def counted(of: Memberships, minimum: int | Minimum) -> Overlap:
     return shared_users(of.users, of.subreddits, N, minimum=minimum)
 
 
-def assert_recounted(before: Memberships, after: Memberships, minimum: int) -> None:
+def pairs_of(found: Overlap) -> dict[tuple[int, int], int]:
+    rows = zip(found.source.tolist(), found.target.tolist(), found.shared.tolist(), strict=True)
+    return {(one, other): shared for one, other, shared in rows}
+
+
+def assert_recounted(before: Memberships, after: Memberships, minimum: int | Minimum) -> None:
     found = recount(
         before,
         after,
@@ -48,6 +53,35 @@ def test_any_change(
     before: set[tuple[int, int]], come: set[tuple[int, int]], gone: set[tuple[int, int]], minimum: int
 ) -> None:
     assert_recounted(memberships(before), memberships((before - gone) | come), minimum)
+
+
+@given(st.sets(MEMBERSHIP), st.sets(MEMBERSHIP, max_size=20), st.sets(MEMBERSHIP, max_size=40))
+@settings(deadline=None)
+@pytest.mark.parametrize("bits", [0, 3])
+@pytest.mark.parametrize("minimum", [Minimum(3, 2), Minimum(9, 1)])
+def test_pairs_of_small_subreddits(
+    bits: int,
+    minimum: Minimum,
+    before: set[tuple[int, int]],
+    come: set[tuple[int, int]],
+    gone: set[tuple[int, int]],
+) -> None:
+    """A subreddit that shrinks, and a crowd that grows, make pairs small that nobody has touched."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("redclust.graph.overlap._SMALL_BITS", bits)
+        patch.setattr("redclust.graph.recount._LOOKUP_COST", 0)
+        assert_recounted(memberships(before), memberships((before - gone) | come), minimum)
+
+
+def test_a_pair_becomes_small_without_a_change_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("redclust.graph.overlap._SMALL_BITS", 2)
+    # Two share subreddits 0 and 1, which have 9 users and 2; 40 more are elsewhere. Then one leaves 0.
+    both = {(u, s) for u in (0, 1) for s in (0, 1)}
+    others = {(u, 0) for u in range(2, 9)} | {(u, s) for u in range(9, 49) for s in (3, 4)}
+    before, after = memberships(both | others), memberships((both | others) - {(8, 0)})
+    assert (0, 1) not in pairs_of(counted(before, Minimum(3, 2)))
+    assert pairs_of(counted(after, Minimum(3, 2)))[0, 1] == 2
+    assert_recounted(before, after, Minimum(3, 2))
 
 
 @pytest.mark.parametrize("block", [1, 7, 1_000_000])

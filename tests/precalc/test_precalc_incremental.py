@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from redclust import config
 from redclust.config import Loaded, PrecalcSettings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
+from redclust.graph.weights import coarse
 from redclust.ops import precalc
 from redclust.ops.crawl.forget import forget
-from redclust.ops.precalc import atlas, versions
+from redclust.ops.precalc import versions
 from redclust.report import Silent
 
 Put = Callable[..., None]
@@ -104,6 +106,26 @@ def test_any_sequence_of_changes(
         assert (again.links, again.memberships, again.relationships) == rows_there(connection)
 
 
+def test_small_subreddits_are_related_as_in_full(
+    put: Put, compute: Compute, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two shared users relate small ones only: an incremental run finds those that became small, too."""
+    monkeypatch.setattr("redclust.ops.precalc.atlas._FEW_MEMBERSHIPS", 0)
+    monkeypatch.setattr("redclust.graph.overlap._SMALL_BITS", 2)
+    world = a_world()
+    large = sorted({row[0] for row in world.interactions})
+    world.comments += [(user, subreddit) for user in large[:2] for subreddit in ("tiny", "small")]
+    for nth, crowd in enumerate((large[:200], large[:9], large[:40])):
+        now = replace(world, comments=world.comments + [(user, "small") for user in crowd])
+        put(now)
+        assert compute(incremental_up_to=1.0).figures.incremental == (nth > 0)
+        overlap = stored(connection).overlap
+        assert (("small", "tiny") in overlap) == (crowd == large[:9])
+        assert overlap.items() <= count(now, minimum=2).overlap.items()
+        assert overlap.items() >= count(now, minimum=3).overlap.items()
+        assert [one.table for one in compute(full=True).figures.changes if one.changed_rows] == []
+
+
 def test_what_is_only_touched_has_not_changed(put: Put, compute: Compute, connection: Connection) -> None:
     world = a_world()
     put(world)
@@ -152,8 +174,8 @@ def test_one_person_more_does_not_change_the_weight_of_every_pair(
     [(1, 1, 1), (99, 99, 99), (101, 110, 100), (1000, 1000, 1000), (997_258, 10**6, 990_000)],
 )
 def test_two_digits_of_a_number(number: int, up: int, down: int) -> None:
-    assert atlas.coarse([number], digits=2, up=True).tolist() == [up]
-    assert atlas.coarse([number], digits=2, up=False).tolist() == [down]
+    assert coarse([number], digits=2, up=True).tolist() == [up]
+    assert coarse([number], digits=2, up=False).tolist() == [down]
 
 
 def test_a_name_in_another_spelling_is_a_change(put: Put, compute: Compute, connection: Connection) -> None:

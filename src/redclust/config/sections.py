@@ -62,7 +62,8 @@ class PrecalcSettings(_Section):
 
     min_shared_users: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
-        description="Users two subreddits must share to be related; empty: 3 (2 under 10,000 memberships).",
+        description="Users two subreddits must share to be related; empty: 3, but 2 where both are so "
+        "small that chance hardly gives 2, or with under 10,000 memberships.",
     )
     max_subreddits_per_user: Annotated[int, Field(ge=1)] = Field(
         default=100,

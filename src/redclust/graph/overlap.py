@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,67 @@ _COUNTER_BYTES = 24
 _SPARSE_RATIO = 40
 #: More threads than this wait for the parts of numpy that hold the interpreter lock.
 _MOST_THREADS = 4
+
+
+#: Two subreddits are small where chance gives them at most one shared user in 2 to this many such pairs.
+_SMALL_BITS = 4
+
+
+class Minimum(NamedTuple):
+    """The fewest shared users of a pair that is kept: ``usual``, or ``small`` where both subreddits are.
+
+    Small they are where the product of their sizes is at most a sixteenth of all users, each of the three
+    rounded up to a power of two: so it seldom changes which pairs are small ones. To share two users by
+    chance is about as rare there as to share three elsewhere, and most subreddits share no more.
+    """
+
+    usual: int
+    small: int
+
+    def __str__(self) -> str:
+        small = "" if self.small == self.usual else f" ({self.small} if both are small)"
+        return f"{self.usual}{small}"
+
+    @property
+    def least(self) -> int:
+        """The fewest shared users of any pair that is kept."""
+        return min(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """A :class:`Minimum` for subreddits of known sizes.
+
+    Shapes:
+        bits: (n,), the logarithm to 2 of each one's size, rounded up; pairs whose sum is at most ``room``
+            are small.
+    """
+
+    minimum: Minimum
+    bits: npt.NDArray[np.int8]
+    room: int
+
+    @classmethod
+    def of(cls, users: Int32Array, size: Int64Array, minimum: int | Minimum) -> Enough:
+        """``size`` is the number of users of each subreddit, ``users`` has each of them once at least."""
+        if not isinstance(minimum, Minimum):
+            minimum = Minimum(minimum, minimum)
+        n_users = int(np.count_nonzero(np.bincount(users))) if len(users) else 1
+        bits = np.ceil(np.log2(np.maximum(size, 1))).astype(np.int8)
+        return cls(minimum, bits, (n_users - 1).bit_length() - _SMALL_BITS)
+
+    def small(self, one: Int32Array | Int64Array, other: Int32Array | Int64Array) -> npt.NDArray[np.bool_]:
+        """Which pairs are small."""
+        return self.bits[one] + self.bits[other] <= self.room
+
+    def kept(
+        self, shared: Int32Array | Int64Array, one: Int32Array | Int64Array, other: Int32Array | Int64Array
+    ) -> npt.NDArray[np.bool_]:
+        """Which pairs share enough users to be kept."""
+        usual, small = self.minimum
+        if usual == small:
+            return shared >= usual
+        return shared >= np.where(self.small(one, other), small, usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +152,7 @@ def shared_users(
     subreddits: Int32Array,
     n_subreddits: int,
     *,
-    minimum: int,
+    minimum: int | Minimum,
     memory_bytes: int = 256 * 1024 * 1024,
     progress: Callable[[float], None] | None = None,
 ) -> Overlap:
@@ -107,24 +169,26 @@ def shared_users(
     Shapes:
         users, subreddits: (m,) a membership each, in any order, each pair once.
 
-    ``minimum`` is the fewest shared users of a pair in the result. ``progress`` is called with the share
-    of the increments done, ascending to 1.
+    ``minimum`` is the fewest shared users of a pair in the result, see :class:`Minimum`. ``progress`` is
+    called with the share of the increments done, ascending to 1.
 
     Raises:
         ValueError: a user is negative, a subreddit is not in ``0 <= s < n_subreddits``, the arrays
             differ in length, a membership is there twice, or ``minimum`` is below 1.
     """
-    if minimum < 1:
-        raise ValueError(f"minimum must be at least 1, not {minimum}")
     if users.shape != subreddits.shape or users.ndim != 1:
         raise ValueError(f"users {users.shape} and subreddits {subreddits.shape} must be one length")
     _require_range("user", users, None)
     _require_range("subreddit", subreddits, n_subreddits)
-    index = _build_index(users, subreddits, n_subreddits, minimum)
+    size = np.bincount(subreddits, minlength=n_subreddits)
+    enough = Enough.of(users, size, minimum)
+    if enough.minimum.least < 1:
+        raise ValueError(f"minimum must be at least 1, not {enough.minimum.least}")
+    index = _build_index(users, subreddits, size, enough.minimum.least)
     found: list[_Pairs] = []
     total = max(int(index.start[-1]), 1)
     told = 0.0
-    for block, pairs in _counted_blocks(index, minimum, memory_bytes):
+    for block, pairs in _counted_blocks(index, enough, memory_bytes):
         found.append(pairs)
         done = index.increments(block.last) / total
         if progress is not None and (done >= told + 0.01 or done >= 1.0 > told):
@@ -145,8 +209,8 @@ def _require_range(what: str, values: Int32Array, limit: int | None) -> None:
         raise ValueError(f"{what} {high} is not below {limit}")
 
 
-def _build_index(users: Int32Array, subreddits: Int32Array, n_subreddits: int, minimum: int) -> _Index:
-    size = np.bincount(subreddits, minlength=n_subreddits)
+def _build_index(users: Int32Array, subreddits: Int32Array, size: Int64Array, minimum: int) -> _Index:
+    n_subreddits = len(size)
     by_size = np.argsort(size, kind="stable").astype(np.int32)
     rank_of = np.empty(n_subreddits, np.int32)
     rank_of[by_size] = np.arange(n_subreddits, dtype=np.int32)
@@ -205,7 +269,7 @@ def _blocks(index: _Index, increments: int, counters: int) -> Generator[_Block]:
         first = last
 
 
-def _counted_blocks(index: _Index, minimum: int, memory_bytes: int) -> Generator[tuple[_Block, _Pairs]]:
+def _counted_blocks(index: _Index, enough: Enough, memory_bytes: int) -> Generator[tuple[_Block, _Pairs]]:
     """Every block with its pairs, in order; a few are in work at a time, so that results do not pile up."""
     n_threads = min(os.cpu_count() or 1, _MOST_THREADS)
     increments, counters = _block_limits(memory_bytes, n_threads)
@@ -213,7 +277,7 @@ def _counted_blocks(index: _Index, minimum: int, memory_bytes: int) -> Generator
     with ThreadPoolExecutor(n_threads) as threads:
         try:
             for block in _blocks(index, increments, counters):
-                waiting.append((block, threads.submit(_count, index, block, minimum, increments)))
+                waiting.append((block, threads.submit(_count, index, block, enough, increments)))
                 if len(waiting) > 4 * n_threads:
                     done, future = waiting.popleft()
                     yield done, future.result()
@@ -223,8 +287,9 @@ def _counted_blocks(index: _Index, minimum: int, memory_bytes: int) -> Generator
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _count(index: _Index, block: _Block, minimum: int, increments: int) -> _Pairs:
-    """The pairs of one block that share at least ``minimum`` users, as of :class:`Overlap` but unsorted."""
+def _count(index: _Index, block: _Block, enough: Enough, increments: int) -> _Pairs:
+    """The pairs of one block that share enough users, as of :class:`Overlap` but unsorted."""
+    minimum = enough.minimum.least
     width = len(index.subreddit) - block.first
     position, stop = int(index.row[block.first]), int(index.row[block.last])
     if block.dense:
@@ -245,6 +310,8 @@ def _count(index: _Index, block: _Block, minimum: int, increments: int) -> _Pair
         shared = shared[shared >= minimum]
     source, target = cell // width, cell % width
     one, other = index.subreddit[source + block.first], index.subreddit[target + block.first]
+    kept = enough.kept(shared, one, other)
+    one, other, shared = one[kept], other[kept], shared[kept]
     return np.minimum(one, other), np.maximum(one, other), shared.astype(np.int32)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from redclust.graph.overlap import Overlap, shared_users
+from redclust.graph.overlap import Enough, Minimum, Overlap, shared_users
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ def recount(
     *,
     n_users: int,
     n: int,
-    minimum: int,
+    minimum: int | Minimum,
     memory_bytes: int,
     progress: Callable[[float], None],
 ) -> Overlap:
@@ -65,14 +65,20 @@ def recount(
 
     ``counted`` are those before, of pairs that shared at least ``minimum``; it is what makes this cheap. A
     pair that had fewer, and gained, is counted by looking the users of the smaller subreddit up in the
-    larger one. Costs the co-memberships of changed users, those look-ups, and a merge of the pairs;
-    where counting everything is cheaper, that is done.
+    larger one; so is one that has become small. Costs the co-memberships of changed users, and of the users
+    of subreddits that are half as large as they were, those look-ups, and a merge of the pairs; where
+    counting everything is cheaper, that is done.
     """
     changed = changed_users(before, after, n_users, n)
     old, new = before.of(changed), after.of(changed)
     everything = after.co_memberships(n_users)
     cost = old.co_memberships(n_users) + new.co_memberships(n_users)
     key = _keys(counted, n)
+    was, now = (
+        Enough.of(side.users, np.bincount(side.subreddits, minlength=n), minimum) for side in (before, after)
+    )
+    shrunk = _may_be_small(was, now)
+    cost += _LOOKUP_COST * _co_memberships_of(after, shrunk, n_users)
     if cost < everything:
         lost, gained = (
             shared_users(side.users, side.subreddits, n, minimum=1, memory_bytes=memory_bytes)
@@ -81,6 +87,8 @@ def recount(
         touched, delta = _sum(_keys(lost, n), -lost.shared, _keys(gained, n), gained.shared)
         place, known = _found(touched, key)
         fresh = touched[~known & (delta > 0)]
+        if shrunk.any():
+            fresh = np.union1d(fresh, _become_small(after, was, now, shrunk, key, n))
         size = np.bincount(after.subreddits, minlength=n)
         cost += _LOOKUP_COST * int(np.minimum(size[fresh // n], size[fresh % n]).sum())
         if cost < everything:
@@ -88,13 +96,48 @@ def recount(
             shared[place[known]] += delta[known].astype(np.int32)
             key = np.concatenate((key, fresh))
             shared = np.concatenate((shared, _common(after, fresh, n, size)))
-            kept = np.flatnonzero(shared >= minimum)
+            kept = np.flatnonzero(now.kept(shared, key // n, key % n))
             kept = kept[np.argsort(key[kept], kind="stable")]
             progress(1.0)
             return Overlap((key[kept] // n).astype(np.int32), (key[kept] % n).astype(np.int32), shared[kept])
     return shared_users(
         after.users, after.subreddits, n, minimum=minimum, memory_bytes=memory_bytes, progress=progress
     )
+
+
+def _may_be_small(was: Enough, now: Enough) -> npt.NDArray[np.bool_]:
+    """Which subreddits may be one of a pair that is small now and was not before."""
+    if now.minimum.usual == now.minimum.small:
+        return np.zeros(len(now.bits), np.bool_)
+    least = int(now.bits.min(initial=0))
+    return ((now.bits < was.bits) | (now.room > was.room)) & (now.bits + least <= now.room)
+
+
+def _co_memberships_of(members: Memberships, some: npt.NDArray[np.bool_], n_users: int) -> int:
+    """Co-memberships of the users of some subreddits, each with all of its user's."""
+    degree = np.bincount(members.users, minlength=n_users)
+    return int(degree[members.users[some[members.subreddits]]].sum())
+
+
+def _become_small(
+    members: Memberships, was: Enough, now: Enough, some: npt.NDArray[np.bool_], known: Int64Array, n: int
+) -> Int64Array:
+    """Pairs of ``some`` subreddits that are small now, were not before, share enough, and are not known."""
+    roomy = now.bits <= now.room - int(now.bits[some].min())
+    kept = roomy[members.subreddits]
+    users, subreddits = members.users[kept], members.subreddits[kept].astype(np.int64)
+    rows = np.flatnonzero(some[subreddits])
+    first = np.searchsorted(users, users[rows], side="left")
+    length = np.searchsorted(users, users[rows], side="right") - first
+    one = np.repeat(subreddits[rows], length)
+    inside = np.arange(len(one)) - np.repeat(np.cumsum(length) - length, length)
+    other = subreddits[np.repeat(first, length) + inside]
+    new = (one != other) & now.small(one, other) & ~was.small(one, other)
+    pairs = np.minimum(one, other)[new] * n + np.maximum(one, other)[new]
+    # A user that two of ``some`` share is there twice: that many are enough perhaps.
+    found, count = np.unique(pairs, return_counts=True)
+    found = found[count >= now.minimum.small]
+    return found[~_found(found, known)[1]]
 
 
 def _keys(pairs: Overlap, n: int) -> Int64Array:

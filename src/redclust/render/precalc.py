@@ -103,9 +103,12 @@ def _shown(run: Run, out: Console) -> None:
     at = run.snapshot_at or run.started_at
     took = f", computed in {run.duration_s:.1f}s" if run.duration_s is not None else ""
     out.print(f"The graph shows the data of {at:%Y-%m-%d %H:%M:%S} UTC (run {run.id}{took})")
+    small = ""
+    if 0 < figures.min_shared_users_small < figures.min_shared_users:
+        small = f", small ones from {figures.min_shared_users_small}"
     out.print(
         f"{figures.subreddit_nodes} subreddits, {figures.user_nodes} users, {figures.links} links, "
-        f"{figures.communities} communities; related from {figures.min_shared_users} shared users on"
+        f"{figures.communities} communities; related from {figures.min_shared_users} shared users on{small}"
     )
     _left_out(figures, out)
 

@@ -29,8 +29,8 @@ def _placed(name: str, report: WhyReport, out: Console) -> None:
     ):
         out.print(f"{name if depth == 0 else ' ' * len(name)} is in the {level} {one.id} {plain(one.label)}")
     out.print(
-        f"{report.users_on_map:,} people; shares at least {report.min_shared_users} of them with "
-        f"{report.related:,} subreddits, with {report.above_chance:,} of these more than by chance"
+        f"{report.users_on_map:,} people; related to "
+        f"{report.related:,} subreddits by those it shares, to {report.above_chance:,} of these above chance"
     )
     for pull in report.pulls:
         out.print(

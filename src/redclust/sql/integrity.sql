@@ -301,8 +301,10 @@ WHERE (t.status = 'crawling' AND t.started_at IS NULL)
 SELECT m.run_id, m.run_id = (SELECT max(id) FROM precalc_runs WHERE status = 'completed'),
        pg_snapshot_xmin(m.source_snapshot)::text::bigint, pg_snapshot_xmax(m.swap_snapshot)::text::bigint,
        m.swap_xid::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-       (SELECT (r.figures ->> 'min_shared_users')::integer FROM precalc_runs AS r WHERE r.id = m.run_id)
+       r.usual, COALESCE(NULLIF(r.small, 0), r.usual)
 FROM precalc_marks AS m
+LEFT JOIN (SELECT id, (figures ->> 'min_shared_users')::integer AS usual,
+                  (figures ->> 'min_shared_users_small')::integer AS small FROM precalc_runs) AS r ON r.id = m.run_id
 WHERE m.xmin = m.swap_xid::xid
 
 -- name: activity_differs

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from redclust.graph.agreement import adjusted_mutual_information, adjusted_rand
 from redclust.graph.communities import detect
 from redclust.graph.layout import place
-from redclust.graph.overlap import Overlap, shared_users
+from redclust.graph.overlap import Minimum, Overlap, shared_users
 from redclust.graph.randomness import seeded_igraph
-from redclust.graph.weights import backbone, lift_bound
+from redclust.graph.weights import backbone, steady_lift_bound
 from redclust.ops.benchmark.planted import PlantedGraph, PlantedWorld, plant_graph, plant_world
 from redclust.ops.benchmark.scores import LayoutScore, own_group_share, score_layout, strongest
 from redclust.report import Progress, Report, Task
@@ -25,7 +25,7 @@ Int32Array = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
 
 #: Users that two subreddits must share, and the cap of subreddits a user, as precalc has them by default.
-_MINIMUM, _CAP = 3, 100
+_MINIMUM, _CAP = Minimum(3, 2), 100
 _MEMORY_BYTES = 256 * 1024 * 1024
 #: To reach with at least so many subreddits: agreement at both levels, and neighbours of the own topic.
 BARS_FROM_SUBREDDITS = 20_000
@@ -153,7 +153,7 @@ def _qualities(
     n = len(size)
     a, b = size[pairs.source], size[pairs.target]
     shared = pairs.shared.astype(np.float64)
-    lift = lift_bound(pairs.shared, a, b, n_people)
+    lift = steady_lift_bound(pairs, size, n_people)
     every = np.ones(len(lift), np.bool_)
     drawn = lift > 0
     drawn[drawn] = backbone(pairs.source[drawn], pairs.target[drawn], lift[drawn], n)

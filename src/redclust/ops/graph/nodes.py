@@ -39,7 +39,7 @@ class TopReport(Report):
 class Neighbour:
     """A subreddit that shares users with another.
 
-    They are at least ``times_chance`` as many as by chance, at the lower 95 % bound; ``weight`` is the
+    They are at least ``times_chance`` as many as by chance, at the lower confidence bound; ``weight`` is the
     natural logarithm of that.
     """
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from redclust import __version__
 from redclust.graph.identity import Before, keep_ids
-from redclust.graph.overlap import Overlap, shared_users
-from redclust.graph.weights import lift_bound
+from redclust.graph.overlap import Minimum, Overlap, shared_users
+from redclust.graph.weights import ONE_IN, steady_lift_bound
 from redclust.graph.worker import run_in_worker
 from redclust.ops.precalc.snapshot import People
 
@@ -27,8 +27,10 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Decimals of a position: finer than the distance of two users, coarser than the last bits of a sum.
 _DECIMALS = 6
-#: Below so many memberships two shared users relate two subreddits, above it three.
+#: Below so many memberships two shared users relate two subreddits, above it three, and a weight may be wrong
+#: more often than :data:`ONE_IN` times: of a few hundred pairs, a stricter bound would leave none.
 _FEW_MEMBERSHIPS = 10_000
+_ONE_IN_FEW = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,16 @@ class Places:
         return digest.hexdigest()
 
 
-def minimum_shared_users(named: int | None, memberships: int) -> int:
+def minimum_shared_users(named: int | None, memberships: int) -> Minimum:
     """The fewest shared users that relate two subreddits: as set, else by how much data there is."""
-    return named or (2 if memberships < _FEW_MEMBERSHIPS else 3)
+    if named:
+        return Minimum(named, named)
+    return Minimum(2 if memberships < _FEW_MEMBERSHIPS else 3, 2)
 
 
-def relate(people: People, *, minimum: int, memory_bytes: int, progress: Callable[[float], None]) -> Pairs:
+def relate(
+    people: People, *, minimum: Minimum, memory_bytes: int, progress: Callable[[float], None]
+) -> Pairs:
     """Count who shares whom; costs as :func:`redclust.graph.overlap.shared_users`."""
     found = shared_users(
         people.users,
@@ -86,22 +92,10 @@ def relate(people: People, *, minimum: int, memory_bytes: int, progress: Callabl
 
 
 def weighed(people: People, found: Overlap) -> Pairs:
-    """Pairs that share users, with their weights; linear.
-
-    Sizes count with three digits, rounded up, and everybody with two, rounded down: it stays a lower bound,
-    and one person more does not change the weight of every pair.
-    """
-    size = coarse(people.people, digits=3, up=True)
-    everybody = int(coarse(len(people.user_ids), digits=2, up=False))
-    weight = lift_bound(found.shared, size[found.source], size[found.target], everybody)
+    """Pairs that share users, with their weights; linear."""
+    one_in = _ONE_IN_FEW if len(people.users) < _FEW_MEMBERSHIPS else ONE_IN
+    weight = steady_lift_bound(found, people.people, len(people.user_ids), one_in=one_in)
     return Pairs(found.source, found.target, found.shared, weight, weight > 0)
-
-
-def coarse(numbers: npt.ArrayLike, *, digits: int, up: bool) -> Int32Array:
-    """Positive numbers with so many digits and zeros after them, the next one ``up`` or down."""
-    exact = np.asarray(numbers, np.int64)
-    step = 10 ** np.maximum(np.floor(np.log10(np.maximum(exact, 1))).astype(np.int64) + 1 - digits, 0)
-    return ((-(-exact // step) if up else exact // step) * step).astype(np.int32)
 
 
 def fingerprint(people: People, pairs: Pairs, seed: int) -> str:

@@ -99,13 +99,14 @@ class Figures:
     otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
     new one. ``communities`` and ``modularity`` are of the first level; ``kept_communities`` tells that
     nothing to cluster had changed. ``changed_ratio`` is the share of the activity that an incremental run
-    found changed; None for a full one.
+    found changed; None for a full one. ``min_shared_users_small`` is the minimum of two small subreddits.
     """
 
     activity_rows: int = 0
     dangling_rows: int = 0
     memberships: int = 0
     min_shared_users: int = 0
+    min_shared_users_small: int = 0
     subreddit_nodes: int = 0
     user_nodes: int = 0
     links: int = 0

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from redclust.db import binary_copy
 from redclust.db.connect import Connection
-from redclust.graph.overlap import Overlap
+from redclust.graph.overlap import Minimum, Overlap
 from redclust.graph.recount import Memberships, recount
 from redclust.ops.precalc import shown as stored
 from redclust.ops.precalc.atlas import Int32Array, Pairs, Places, weighed
@@ -75,7 +75,7 @@ def compare(shown: Shown, taken: Snapshot) -> Basis:
 
 
 def relate(
-    basis: Basis, people: People, *, minimum: int, memory_bytes: int, progress: Callable[[float], None]
+    basis: Basis, people: People, *, minimum: Minimum, memory_bytes: int, progress: Callable[[float], None]
 ) -> Pairs:
     """As :func:`redclust.ops.precalc.atlas.relate`, from the pairs that are shown on."""
     shown = basis.shown

@@ -16,6 +16,7 @@ from redclust.db import locks
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
+from redclust.graph.overlap import Minimum
 from redclust.ops.precalc import (
     atlas,
     bots,
@@ -72,24 +73,26 @@ class Pipeline:
             people = snapshot.leave_out_bots(taken, cap)
             left_out = bots.told(self.connection, people, cap)
         at = taken.at
+        minimum = atlas.minimum_shared_users(self.settings.min_shared_users, len(people.users))
         figures = Figures(
             activity_rows=len(taken.users) + taken.dangling_rows,
             dangling_rows=taken.dangling_rows,
             memberships=len(people.users),
-            min_shared_users=atlas.minimum_shared_users(self.settings.min_shared_users, len(people.users)),
+            min_shared_users=minimum.usual,
+            min_shared_users_small=minimum.small,
             subreddit_nodes=len(people.subreddit_ids),
             user_nodes=len(people.user_ids),
             bots=left_out,
         )
-        basis = self._basis(taken, figures.min_shared_users)
+        basis = self._basis(taken, minimum)
         del taken  # as large as people
         if figures.subreddit_nodes:
-            figures = self._map(people, basis, at, figures)
+            figures = self._map(people, basis, minimum, at, figures)
         else:
             history.fail(self.database.connector, self.run_id, "No subreddits found")
         return at, replace(figures, times=self.steps.times)
 
-    def _basis(self, taken: Snapshot, minimum: int) -> Basis | None:
+    def _basis(self, taken: Snapshot, minimum: Minimum) -> Basis | None:
         """What an incremental run starts from; None for a full one, and why, unless that was asked for."""
         if self.full or taken.dangling_rows:
             return None
@@ -106,12 +109,14 @@ class Pipeline:
             self.steps.say(f"computes the graph in full: {found}")
         return basis
 
-    def _map(self, people: People, basis: Basis | None, at: datetime, figures: Figures) -> Figures:
+    def _map(
+        self, people: People, basis: Basis | None, minimum: Minimum, at: datetime, figures: Figures
+    ) -> Figures:
         relate = partial(increment.relate, basis) if basis else atlas.relate
         with self.steps.rows("overlap_s", "counting shared users") as task:
             pairs = relate(
                 people,
-                minimum=figures.min_shared_users,
+                minimum=minimum,
                 memory_bytes=self.settings.memory_mb * _MIB,
                 progress=as_rows(task, figures.memberships),
             )

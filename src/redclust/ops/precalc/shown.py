@@ -12,6 +12,7 @@ import psycopg
 from redclust import __version__
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
+from redclust.graph.overlap import Minimum
 from redclust.ops.precalc import history
 from redclust.ops.precalc.figures import Figures
 from redclust.sql import query
@@ -49,7 +50,7 @@ class Shown:
     ``minimum`` is the fewest shared users of its pairs.
     """
 
-    minimum: int
+    minimum: Minimum
     activity: Keyed
     pairs: Keyed
     nodes: Keyed
@@ -118,7 +119,7 @@ def _read(connection: Connection, figures: Figures, marks: dict[str, int]) -> Sh
     links = {row[0]: row[1:] for row in connection.execute(query("precalc", "shown_links"), marks)}
     foreign += more + most + sum(others for _, others in links.values())
     shown = Shown(
-        figures.min_shared_users,
+        Minimum(figures.min_shared_users, figures.min_shared_users_small),
         _sorted(key(activity["user"], activity["subreddit"]), activity["count"].astype(np.int64)),
         _sorted(
             key(pairs["one"], pairs["other"]),

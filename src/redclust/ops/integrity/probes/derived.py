@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from redclust.graph.overlap import shared_users
+from redclust.graph.overlap import Minimum, shared_users
 from redclust.ops.integrity.finding import Found, Look, Skipped
 from redclust.sql import query
 
@@ -32,14 +32,15 @@ class _Marks:
     written_from: int
     swap: int
     now: int
-    minimum: int
+    minimum: Minimum
 
     @classmethod
     def read(cls, look: Look) -> _Marks:
         row = look.moment.connection.execute(query("integrity", "marks")).fetchone()
         if row is None:
             raise Skipped("no precalc has been made in this database: redclust precalc")
-        return cls(*row[1:])
+        *marks, usual, small = row[1:]
+        return cls(*marks, minimum=Minimum(usual, small))
 
     def values(self) -> dict[str, int]:
         return {
@@ -82,7 +83,9 @@ def overlap(look: Look) -> Found:
     wanted = np.concatenate([_pairs(one, other), _pairs(other, one)])
     shared = np.concatenate([counted.shared, counted.shared]).astype(np.int64)
     stored = _packed(look, "relationships_block", "subreddit_relationships", _RELATION, marks.values())
-    return _compared(look, stored, wanted, shared)
+    # Two may have become small by what was forgotten since: not kept then, they are not missing now.
+    sure = (shared >= marks.minimum.usual) | np.isin(wanted, _pairs(stored["source"], stored["target"]))
+    return _compared(look, stored, wanted[sure], shared[sure])
 
 
 def _compared(look: Look, stored: npt.NDArray[np.void], wanted: Int64, shared: Int64) -> Found:
