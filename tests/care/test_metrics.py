@@ -50,6 +50,8 @@ COUNTS = {
     *("table_rows", "table_dead_rows", "graph_nodes", "graph_links"),
 }
 DAY_S = 86_400.0
+#: Of every alert's expression: it can be judged without a Prometheus.
+SHAPE = r"(time\(\) - )?(redclust_\w+)(?:\{(\w+)=\"([^\"]*)\"\})? (>|==) ([\d.]+)"
 
 
 def parsed(text: str) -> Samples:
@@ -66,9 +68,8 @@ def rules(config: pytest.Config) -> dict[str, str]:
 
 
 def fires(expression: str, samples: Samples, now_s: float) -> bool:
-    """Every expression is of one shape, so that it can be judged without a Prometheus."""
-    shape = r"(time\(\) - )?(redclust_\w+)(?:\{(\w+)=\"([^\"]*)\"\})? (>|==) ([\d.]+)"
-    told = re.fullmatch(shape, expression)
+    """Whether an alert's expression is true of these samples."""
+    told = re.fullmatch(SHAPE, expression)
     assert told, expression
     since, name, label, wanted, how, limit = told.groups()
     for labels, value in samples.get(name, []):
@@ -145,14 +146,10 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     pytestconfig: pytest.Config,
 ) -> None:
     alerts = rules(pytestconfig)
-    if promtool := shutil.which("promtool"):
-        subprocess.run(
-            [promtool, "check", "rules", str(pytestconfig.rootpath / "docs" / "alerts.yml")], check=True
-        )
     connection.execute(HEALTHY.encode())
     line = ("--database-url", database.target.url(), "--home", str(tmp_path))
-    redclust(*line, "backup", "now", check=0)
-    redclust(*line, "backup", "drill", check=0)
+    redclust.inside(*line, "backup", "now", check=0)
+    redclust.inside(*line, "backup", "drill", check=0)
     settings = {"database": {"url": database.target.url()}}
     loaded = Loaded(Settings.model_validate(settings), tmp_path, None)
     found = replace(facts.gather(loaded), disks=(Disk("home", "/", 100, 50),), log_errors=(0, 1000))
@@ -215,7 +212,7 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     assert not isinstance(used, facts.Missing)
     full = replace(found, connections=replace(used, used=used.limit))
     assert firing(full) == {"RedclustConnectionsExhausted"}
-    redclust(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
+    redclust.inside(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
     failed = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
     assert firing(failed) - before == {"RedclustBackupFailing"}
     nowhere = Loaded(
@@ -225,3 +222,46 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     assert firing(down) == {"RedclustDatabaseDown"}
     seen |= {"RedclustConnectionsExhausted", "RedclustBackupFailing", "RedclustDatabaseDown"}
     assert seen == set(alerts)
+
+
+def test_prometheus_itself_fires_each_alert_beyond_its_limit_and_not_within(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    """By promtool, where that is installed: the figure at its limit for two hours, then beyond it."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian's package prometheus) is not installed")
+    alerts = pytestconfig.rootpath / "docs" / "alerts.yml"
+    subprocess.run([promtool, "check", "rules", str(alerts)], check=True, capture_output=True)
+    document = yaml.safe_load(alerts.read_text())
+    tests: list[dict[str, Any]] = []
+    for rule in (rule for group in document["groups"] for rule in group["rules"]):
+        told = re.fullmatch(SHAPE, rule["expr"])
+        assert told, rule
+        since, name, label, wanted, how, limit = told.groups()
+        series = f'{name}{{{label}="{wanted}"}}' if label else name
+        within, beyond = ("1", limit) if how == "==" else (limit, str(float(limit) + 1))
+        minutes = int(float(limit) / 60) if since else 120
+        # A moment of the past: it is 0 all the time, and time itself goes beyond the limit.
+        values = f"0x{minutes // 10 + 24}" if since else f"{within}x12 {beyond}x12"
+        cases = [{"eval_time": f"{minutes - 10}m", "alertname": rule["alert"], "exp_alerts": []}]
+        tests.append(
+            {
+                "interval": "10m",
+                "input_series": [{"series": series, "values": values}],
+                "alert_rule_test": cases,
+                "promql_expr_test": [
+                    {
+                        "expr": f'count(ALERTS{{alertname="{rule["alert"]}", alertstate="firing"}})',
+                        "eval_time": f"{minutes + 120}m",
+                        "exp_samples": [{"labels": "{}", "value": 1}],
+                    }
+                ],
+            }
+        )
+    file = tmp_path / "rules.yml"
+    told_rules = {"rule_files": [str(alerts)], "evaluation_interval": "10m", "tests": tests}
+    file.write_text(yaml.safe_dump(told_rules))
+    done = subprocess.run([promtool, "test", "rules", str(file)], text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(tests) == len(rules(pytestconfig))

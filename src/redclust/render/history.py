@@ -14,6 +14,8 @@ from redclust.report import Report
 _BARS = "▁▂▃▄▅▆▇█"
 #: Of so many values a trend shows the newest.
 _WIDTH = 40
+#: So many characters of figures stand on a line, unless one alone is longer.
+_FIGURES_WIDTH = 48
 
 
 def show(report: Report, out: Console) -> None:
@@ -25,9 +27,11 @@ def show(report: Report, out: Console) -> None:
         return
     rows = table("began (UTC)", "verb", "verdict", "took", "figures", right=("took",))
     for run in report.runs:
-        figures = "  ".join(_told(name, value) for name, value in run.figures.items() if _is_short(value))
+        lines = _lines([_told(name, value) for name, value in run.figures.items() if _is_short(value)])
+        if not report.of and len(lines) > 1:
+            lines = [f"{lines[0]}  …"]
         took = f"{run.duration_s:.1f} s"
-        rows.add_row(f"{run.started_at:%Y-%m-%d %H:%M}", run.verb, run.verdict, took, figures)
+        rows.add_row(f"{run.started_at:%Y-%m-%d %H:%M}", run.verb, run.verdict, took, "\n".join(lines))
     out.print(rows)
     if report.trends:
         shown = table("trend", "of", "oldest", "newest", "", right=("oldest", "newest"))
@@ -35,6 +39,17 @@ def show(report: Report, out: Console) -> None:
             ends = (_value(trend.figure, trend.values[0]), _value(trend.figure, trend.values[-1]))
             shown.add_row(trend.verb, trend.figure, *ends, sparkline(trend.values))
         out.print(shown)
+
+
+def _lines(told: Sequence[str]) -> list[str]:
+    """Figures side by side, as many as a line takes."""
+    lines: list[str] = []
+    for one in told:
+        if lines and len(lines[-1]) + 2 + len(one) <= _FIGURES_WIDTH:
+            lines[-1] += f"  {one}"
+        else:
+            lines.append(one)
+    return lines
 
 
 def sparkline(values: Sequence[float]) -> str:
