@@ -232,16 +232,21 @@ class Redclust:
         self, *args: str, env: Mapping[str, str] | None = None, home: Path | None = None
     ) -> subprocess.Popen[str]:
         """Start in a process group of its own; what still runs at the end of the test is killed."""
-        process = subprocess.Popen(
-            self.arguments(args, env, home),
-            env=self.environment(env, home),
-            cwd=self.work_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        argv, environment = self.arguments(args, env, home), self.environment(env, home)
+        warm = self.warm() if self.warm else None
+        if warm and warm.can(environment, ""):
+            process = warm.begin(argv[len(installed_command()) :], environment, self.work_dir)
+        else:
+            process = subprocess.Popen(
+                argv,
+                env=environment,
+                cwd=self.work_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
         self.started.append(process)
         return process
 

@@ -18,18 +18,20 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 #: What a caller runs in its place: hands over its files, and ends with the code that comes back.
 _CALLER = """#!{python} -IS
 import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), -1]).encode()
+asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), -1, False]).encode()
 socket.send_fds(server, [len(asked).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(asked)
 told = server.recv(8, socket.MSG_WAITALL)
@@ -102,40 +104,107 @@ class Warm:
         Raises:
             subprocess.TimeoutExpired: it ran for longer, and is killed.
         """
-        asked = json.dumps([arguments, str(cwd), dict(environment), umask]).encode()
-        with (
-            tempfile.TemporaryFile("w+") as out,
-            tempfile.TemporaryFile("w+") as err,
-            socket.socket(socket.AF_UNIX) as server,
-        ):
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             reading, writing = os.pipe()
             try:
-                server.connect(str(self.directory / "warm.socket"))
                 os.write(writing, stdin.encode())
-                length = len(asked).to_bytes(4, "big")
-                socket.send_fds(server, [length], [reading, out.fileno(), err.fileno()])
-                server.sendall(asked)
+                asked = [arguments, str(cwd), dict(environment), umask, False]
+                pid, server = self._ask(asked, [reading, out.fileno(), err.fileno()])
             finally:
                 os.close(reading)
                 os.close(writing)
-            pid = int.from_bytes(server.recv(4, socket.MSG_WAITALL), "big")
-            server.settimeout(timeout_s)
-            try:
-                told = server.recv(4, socket.MSG_WAITALL)
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(arguments, timeout_s) from None
-            if len(told) < 4:
-                raise EOFError("the process that forks is gone")
-            code = int.from_bytes(told, "big", signed=True)
+            with server:
+                try:
+                    code = _code(server, timeout_s)
+                except TimeoutError:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(arguments, timeout_s) from None
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(["redclust", *arguments], code, out.read(), err.read())
+
+    def begin(self, arguments: list[str], environment: Mapping[str, str], cwd: Path) -> Forked:
+        """As ``subprocess.Popen`` in a session of its own, with pipes for what it says."""
+        (out, out_end), (err, err_end) = os.pipe(), os.pipe()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        try:
+            asked = [arguments, str(cwd), dict(environment), -1, True]
+            pid, server = self._ask(asked, [nothing, out_end, err_end])
+        finally:
+            for fd in (nothing, out_end, err_end):
+                os.close(fd)
+        return Forked(arguments, pid, server, out, err)
+
+    def _ask(self, asked: list[Any], files: list[int]) -> tuple[int, socket.socket]:
+        """The process, and who will tell its exit code."""
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(str(self.directory / "warm.socket"))
+        message = json.dumps(asked).encode()
+        socket.send_fds(server, [len(message).to_bytes(4, "big")], files)
+        server.sendall(message)
+        return int.from_bytes(server.recv(4, socket.MSG_WAITALL), "big"), server
 
     def end(self) -> None:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
+
+
+class Forked(subprocess.Popen[str]):
+    """What tests do with a process that they started; its parent is another one, which tells its code."""
+
+    _child_created = False  # nothing for Popen to wait for
+
+    def __init__(self, arguments: list[str], pid: int, server: socket.socket, out: int, err: int) -> None:
+        self.args, self.pid, self.returncode = arguments, pid, None  # pyright: ignore[reportAttributeAccessIssue]
+        self.stdin, self.stdout, self.stderr = None, os.fdopen(out), os.fdopen(err)
+        self._server = server
+        self._said: dict[int, str] = {}
+        self._readers: list[threading.Thread] = []
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:  # pyright: ignore[reportUnnecessaryComparison]
+            try:
+                self.returncode = _code(self._server, timeout)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0) from None
+            self._server.close()
+        return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def communicate(self, input: str | None = None, timeout: float | None = None) -> tuple[str, str]:
+        until = None if timeout is None else time.monotonic() + timeout
+        if not self._readers:
+            for number, stream in enumerate((self.stdout, self.stderr)):
+                self._readers.append(threading.Thread(target=self._read, args=(number, stream), daemon=True))
+                self._readers[-1].start()
+        for reader in self._readers:
+            reader.join(None if until is None else max(0, until - time.monotonic()))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        self.wait(None if until is None else max(0, until - time.monotonic()))
+        return self._said[0], self._said[1]
+
+    def _read(self, number: int, stream: IO[str]) -> None:
+        with stream:
+            self._said[number] = stream.read()
+
+
+def _code(server: socket.socket, timeout_s: float | None) -> int:
+    """The exit code that is told there, negative after a signal."""
+    server.settimeout(timeout_s)
+    told = server.recv(4, socket.MSG_WAITALL)
+    if len(told) < 4:
+        raise EOFError("the process that forks is gone")
+    return int.from_bytes(told, "big", signed=True)
 
 
 def _load(path: Iterable[str], prefix: str, without: set[str]) -> None:
@@ -175,9 +244,8 @@ def _answer(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
         _become(caller, length, files)
     for file in files:
         os.close(file)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     with suppress(BrokenPipeError):  # a caller that was killed
-        caller.sendall(pid.to_bytes(4, "big"))
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         caller.sendall(code.to_bytes(4, "big", signed=True))
     os._exit(0)
 
@@ -185,8 +253,11 @@ def _answer(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
 def _become(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
     """What the caller is, then the command."""
     asked = caller.recv(length, socket.MSG_WAITALL)
+    arguments, directory, environment, umask, own_session = json.loads(asked)
+    if own_session:
+        os.setsid()
+    caller.sendall(os.getpid().to_bytes(4, "big"))
     caller.close()
-    arguments, directory, environment, umask = json.loads(asked)
     _take(files)
     os.chdir(directory)
     os.environ.clear()

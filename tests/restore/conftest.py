@@ -1,4 +1,4 @@
-"""A filled database with a directory for its backups; a home with an embedded server of its own."""
+"""A filled database with a directory for its backups."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from restore_world import Place, fill
 
-from harness import Redclust
+from harness import Clones, Redclust, settings_for
+from redclust.db.connect import Connector
 from redclust.db.session import Database
+from redclust.db.target import Target
 from warm import Warm
 
 
@@ -20,10 +22,23 @@ def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
     return replace(redclust, warm=warm)
 
 
+@pytest.fixture(scope="session")
+def filled(server: Target, bin_dir: Path | None) -> Iterator[str]:
+    """The name of a filled database that those of the tests are clones of."""
+    clones = Clones(server, [])
+    target = clones.make()
+    fill(Database(Connector(target, settings_for(bin_dir).database, "test")))
+    yield clones.made[0]
+    clones.drop()
+
+
 @pytest.fixture
-def place(database: Database, redclust: Redclust, tmp_path: Path) -> Iterator[Place]:
+def place(
+    clones: Clones, filled: str, redclust: Redclust, bin_dir: Path | None, tmp_path: Path
+) -> Iterator[Place]:
     """A filled database of the session's server, which its command takes for an external one."""
-    fill(database)
+    target = clones.make(template=filled)
+    database = Database(Connector(target, settings_for(bin_dir).database, "test"))
     made = Place(database, redclust, tmp_path / "backups", tmp_path / "home")
     yield made
     made.clean()
