@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
@@ -31,7 +32,7 @@ _CALLER = """#!{python} -IS
 import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), -1, False]).encode()
+asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ), -1, False, ""]).encode()
 socket.send_fds(server, [len(asked).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(asked)
 told = server.recv(8, socket.MSG_WAITALL)
@@ -108,7 +109,7 @@ class Warm:
             reading, writing = os.pipe()
             try:
                 os.write(writing, stdin.encode())
-                asked = [arguments, str(cwd), dict(environment), umask, False]
+                asked = [arguments, str(cwd), dict(environment), umask, False, ""]
                 pid, server = self._ask(asked, [reading, out.fileno(), err.fileno()])
             finally:
                 os.close(reading)
@@ -123,12 +124,17 @@ class Warm:
             err.seek(0)
             return subprocess.CompletedProcess(["redclust", *arguments], code, out.read(), err.read())
 
-    def begin(self, arguments: list[str], environment: Mapping[str, str], cwd: Path) -> Forked:
-        """As ``subprocess.Popen`` in a session of its own, with pipes for what it says."""
+    def begin(
+        self, arguments: list[str], environment: Mapping[str, str], cwd: Path, *, script: Path | None = None
+    ) -> Forked:
+        """As ``subprocess.Popen`` in a session of its own, with pipes for what it says.
+
+        Of the command, or of a script with the same modules.
+        """
         (out, out_end), (err, err_end) = os.pipe(), os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         try:
-            asked = [arguments, str(cwd), dict(environment), -1, True]
+            asked = [arguments, str(cwd), dict(environment), -1, True, str(script or "")]
             pid, server = self._ask(asked, [nothing, out_end, err_end])
         finally:
             for fd in (nothing, out_end, err_end):
@@ -253,7 +259,7 @@ def _answer(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
 def _become(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
     """What the caller is, then the command."""
     asked = caller.recv(length, socket.MSG_WAITALL)
-    arguments, directory, environment, umask, own_session = json.loads(asked)
+    arguments, directory, environment, umask, own_session, script = json.loads(asked)
     if own_session:
         os.setsid()
     caller.sendall(os.getpid().to_bytes(4, "big"))
@@ -264,8 +270,11 @@ def _become(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
     os.environ.update(environment)
     if umask >= 0:
         os.umask(umask)
-    sys.argv = ["redclust", *arguments]
+    sys.argv = [script or "redclust", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if script:
+        runpy.run_path(script, run_name="__main__")
+        sys.exit()
     from redclust.cli import main
 
     main()

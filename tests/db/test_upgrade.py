@@ -45,7 +45,14 @@ def old_home(work_dir: Path) -> Iterator[Path]:
 def test_upgrade_brings_everything_and_keeps_the_old(redclust: Redclust, old_home: Path) -> None:
     new = pgtools.wheel_bin_dir()
     env = {"REDCLUST_DATABASE__BIN_DIR": str(new)}
+    # A server that stays is not upgraded under its users.
+    redclust("db", "start", home=old_home, env={"REDCLUST_DATABASE__BIN_DIR": str(OLD)}, check=0)
+    refused = redclust("db", "upgrade", home=old_home, env=env, check=13)
+    assert "HINT: redclust db stop" in refused.stderr
     before = psycopg_rows(old_home, OLD)
+    # The programs of the new version stop the old server.
+    redclust("db", "stop", home=old_home, env=env, check=0)
+    assert stopped(old_home)
 
     refused = redclust("db", "migrate", home=old_home, env=env, check=12)
     assert "Postgres 15" in refused.stderr
@@ -95,16 +102,6 @@ def psycopg_rows(home: Path, bin_dir: Path) -> dict[str, list[tuple[object, ...]
             "subreddits": connection.execute("SELECT * FROM subreddits").fetchall(),
             "migrations": connection.execute("SELECT * FROM redclust_migrations ORDER BY 1").fetchall(),
         }
-
-
-def test_a_server_that_stays_is_not_upgraded_under_its_users(redclust: Redclust, old_home: Path) -> None:
-    new = {"REDCLUST_DATABASE__BIN_DIR": str(pgtools.wheel_bin_dir())}
-    redclust("db", "start", home=old_home, env={"REDCLUST_DATABASE__BIN_DIR": str(OLD)}, check=0)
-    refused = redclust("db", "upgrade", home=old_home, env=new, check=13)
-    assert "HINT: redclust db stop" in refused.stderr
-    # The programs of the new version stop the old server.
-    redclust("db", "stop", home=old_home, env=new, check=0)
-    assert stopped(old_home)
 
 
 def test_there_is_nothing_to_upgrade_yet(redclust: Redclust, home: Path) -> None:

@@ -54,13 +54,15 @@ def worker(make_worker: Callable[..., Worker]) -> Worker:
 
 
 @pytest.fixture
-def start(database: Database, connection: Connection) -> Iterator[Callable[..., WorkerProcess]]:
+def start(
+    database: Database, connection: Connection, warm: Callable[[], Warm]
+) -> Iterator[Callable[..., WorkerProcess]]:
     """``start(plan, lease_s=…)``: a worker in a process of its own, ready; killed with the test."""
     connection.execute(PAGES_TABLE)
     started: list[WorkerProcess] = []
 
     def begin(plan: dict[str, Any] | None = None, **settings: Any) -> WorkerProcess:
-        worker = WorkerProcess(database.target.url(), {**QUICK, **settings}, plan or {})
+        worker = WorkerProcess(warm(), database.target.url(), {**QUICK, **settings}, plan or {})
         started.append(worker)
         worker.wait_for("ready")
         return worker

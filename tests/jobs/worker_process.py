@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 from harness import wait_until
 from redclust.db.connect import Connection
+from warm import Warm
 
 SCRIPT = Path(__file__).parent / "job_worker.py"
 PAGES_TABLE = (
@@ -31,13 +31,10 @@ QUICK: dict[str, Any] = {
 class WorkerProcess:
     """``job_worker.py``, and the lines it has said so far."""
 
-    def __init__(self, url: str, settings: dict[str, Any], plan: dict[str, Any]) -> None:
+    def __init__(self, warm: Warm, url: str, settings: dict[str, Any], plan: dict[str, Any]) -> None:
         self.said: list[str] = []
-        self.process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), url, json.dumps(settings), json.dumps(plan)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        arguments = [url, json.dumps(settings), json.dumps(plan)]
+        self.process = warm.begin(arguments, os.environ, Path.cwd(), script=SCRIPT)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -62,8 +59,7 @@ class WorkerProcess:
         self.signal(signal.SIGKILL)
         self.process.wait()
         self._reader.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.process.communicate()
 
 
 def pages(connection: Connection) -> dict[str, list[int]]:
