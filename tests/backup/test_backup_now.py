@@ -259,3 +259,20 @@ def test_progress_knows_tables_that_were_never_counted() -> None:
     assert share.see({2: (50, 1)}) == (1000 + 1500, "counted")
     assert share.see({2: (150, 1), 99: (1, 1)}) == (1000 + 3000, "counted")
     assert share.see({}) == (4000, "")
+
+
+def test_a_shrunken_database_is_backed_up_and_nothing_goes(
+    backups: Backups,
+    make: Callable[..., BackupReport],
+    fill: Callable[[int], None],
+    connection: Connection,
+) -> None:
+    fill(200)
+    for _ in range(2):
+        make(tidy=False)
+    connection.execute("TRUNCATE comments")
+    connection.execute("DELETE FROM posts")
+    done = backups("now", check=3, keep=2)
+    assert "Backup completed" in done.stdout
+    assert "less than half of the" in done.stdout
+    assert len(backups.names()) == 3

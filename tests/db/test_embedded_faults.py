@@ -52,7 +52,7 @@ def test_sigkill_of_postgres_loses_nothing_committed(
         connection = psycopg.connect(own.target().conninfo, autocommit=True)
         busy = psycopg.connect(own.target().conninfo)
         # Seconds in which a process of the old server takes no notice of the killed one.
-        busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 12000000)")
+        busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 6000000)")
         connection.execute("DELETE FROM users")
         for number in range(20):
             connection.execute("INSERT INTO users (name) VALUES (%s)", (f"{whom}_{number}",))
