@@ -150,8 +150,8 @@ def test_links_among_the_top_are_those_of_a_plain_join(
         ours: list[tuple[object, ...]] = []
         for limit, links in itertools.product((20, 100, 350, 1_500, 20_000, 30_000), (10, 200, 300)):
             values = {"limit": limit, "links": links}
-            ours = connection.execute(query("reading", "links_among_top"), values).fetchall()
-            assert ours == connection.execute(PLAIN, values).fetchall(), values
+            ours = sorted(connection.execute(query("reading", "links_among_top"), values).fetchall())
+            assert ours == sorted(connection.execute(PLAIN, values).fetchall()), values
         assert len(ours) == 300
 
 

@@ -19,7 +19,8 @@ LIMIT %(limit)s::bigint
 -- name: links_among_top
 -- The heaviest links between the biggest nodes: from graph_top_links, in the order of its index, while that agrees
 -- with the graph and holds enough; else from the graph itself, where the index of targets passes by the many users of
--- a subreddit ('subreddit' sorts before 'user'), whose links a plain join reads.
+-- a subreddit ('subreddit' sorts before 'user'), whose links a plain join reads. In no order: a sort of the two kinds,
+-- one of which is empty, would cost as much as the scan.
 WITH known AS (
     SELECT nodes >= %(limit)s::bigint AND links >= %(links)s::bigint AS enough, nodes = %(limit)s::bigint AS all_of_them
     FROM graph_top_marks
@@ -30,25 +31,20 @@ WITH known AS (
     WHERE (SELECT enough FROM known) IS NOT TRUE
     ORDER BY val DESC, id LIMIT %(limit)s::bigint
 )
-SELECT source, target, val, weight
-FROM (
-    (SELECT source, target, val, weight FROM graph_top_links
-     WHERE (SELECT enough FROM known)
-       AND ((SELECT all_of_them FROM known)
-            OR least_val > COALESCE((SELECT val FROM last), '-Infinity')
-            OR least_val = (SELECT val FROM last) AND least_id <= (SELECT id FROM last))
-     ORDER BY weight DESC NULLS LAST, val DESC, source, target
-     LIMIT %(links)s::bigint)
-    UNION ALL
-    (SELECT l.source, l.target, l.val, l.weight
-     FROM top AS a
-     CROSS JOIN LATERAL (SELECT source, target, val::float8, weight FROM graph_links WHERE target = a.id OFFSET 0) AS l
-     JOIN top AS b ON b.id = l.source
-     ORDER BY l.weight DESC NULLS LAST, l.val DESC, l.source, l.target
-     LIMIT %(links)s::bigint)
-) AS l
-ORDER BY weight DESC NULLS LAST, val DESC, source, target
-LIMIT %(links)s::bigint
+(SELECT source, target, val, weight FROM graph_top_links
+ WHERE (SELECT enough FROM known)
+   AND ((SELECT all_of_them FROM known)
+        OR least_val > COALESCE((SELECT val FROM last), '-Infinity')
+        OR least_val = (SELECT val FROM last) AND least_id <= (SELECT id FROM last))
+ ORDER BY weight DESC NULLS LAST, val DESC, source, target
+ LIMIT %(links)s::bigint)
+UNION ALL
+(SELECT l.source, l.target, l.val, l.weight
+ FROM top AS a
+ CROSS JOIN LATERAL (SELECT source, target, val::float8, weight FROM graph_links WHERE target = a.id OFFSET 0) AS l
+ JOIN top AS b ON b.id = l.source
+ ORDER BY l.weight DESC NULLS LAST, l.val DESC, l.source, l.target
+ LIMIT %(links)s::bigint)
 
 -- name: map_as_json
 -- The biggest nodes and the heaviest links between them, of one moment, as one JSON document that the server writes.
@@ -98,18 +94,16 @@ SELECT id, name, val FROM graph_nodes WHERE type = 'subreddit' ORDER BY val DESC
 SELECT id, name, val FROM graph_nodes ORDER BY val DESC, id LIMIT 1
 
 -- name: node_entries
--- The index entries that the biggest nodes are read by, and nothing else.
-SELECT count(*) FROM (SELECT FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint) AS n
+-- The index entries that the biggest nodes are found by, and nothing else.
+SELECT val, id FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint
 
 -- name: stored_entries
--- The index entries that the heaviest links are read by, and nothing else.
-SELECT count(*) FROM (
-    SELECT FROM graph_top_links
-    ORDER BY weight DESC NULLS LAST, val DESC, source, target
-    LIMIT %(links)s::bigint
-) AS l
+-- The index entries that the heaviest links are read from, and nothing else.
+SELECT source, target, val, weight FROM graph_top_links
+ORDER BY weight DESC NULLS LAST, val DESC, source, target
+LIMIT %(links)s::bigint
 
 -- name: link_entries
--- The index entries that links among the biggest nodes are read by where none are stored.
+-- The index entries that links among the biggest nodes are found by where none are stored.
 WITH top AS MATERIALIZED (SELECT id FROM graph_nodes ORDER BY val DESC, id LIMIT %(limit)s::bigint)
-SELECT count(*) FROM top AS a CROSS JOIN LATERAL (SELECT FROM graph_links WHERE target = a.id OFFSET 0) AS l
+SELECT l.source FROM top AS a CROSS JOIN LATERAL (SELECT source FROM graph_links WHERE target = a.id OFFSET 0) AS l
