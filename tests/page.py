@@ -43,7 +43,10 @@ _CHANGING = (
     (re.compile(r"\b(process|pid) \d+"), rf"\1 {ANY}"),
     (re.compile(r"\[\d+\]"), f"[{ANY}]"),
     (re.compile(r"Postgres \d+\.\d+"), f"Postgres {ANY}"),
-    # What grows with the program, and not with the data.
+    # What grows with the program, and how well it does, and not with the data.
+    (re.compile(r"modularity \d\.\d+"), f"modularity {ANY}"),
+    (re.compile(r"Changed rows: \d+ new, \d+ updated, \d+ deleted"), f"Changed rows: {ANY}"),
+    (re.compile(r"\b\d+ rows changed$"), f"{ANY} rows changed"),
     (re.compile(r"(schema |current, version |head +fine +version )\d+"), rf"\1{ANY}"),
     (re.compile(r"\d[\d,]* rows (of|in) \d+ tables"), rf"{ANY} rows \1 {ANY} tables"),
     (re.compile(r"\b\d+ (checks|checked|clean|only made|of the system)\b"), rf"{ANY} \1"),

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from redclust import __version__
-from redclust.errors import DatabaseUnreachable, RedclustError
+from redclust.errors import DatabaseUnreachable, RedclustError, Refused, UsageError
 
 #: Options of every verb, understood before and after it: name to whether a value follows.
 GLOBAL_OPTIONS = {
@@ -27,6 +27,17 @@ _VERBOSE = re.compile("-v+")
 
 def main() -> NoReturn:
     """Entry point: runs one command and ends with its exit code."""
+    try:
+        _run()
+    except SystemExit as ended:
+        if "redclust.logs" in sys.modules:
+            from redclust import logs
+
+            logs.end(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        raise
+
+
+def _run() -> NoReturn:
     options, rest = _global_options_first(sys.argv[1:])
     arguments = options + rest
     if "--version" in arguments[: arguments.index("--") if "--" in arguments else None]:
@@ -131,6 +142,21 @@ def _fail(error: RedclustError, verbosity: int) -> NoReturn:
 
         traceback.print_exception(error)
     sys.stderr.write(f"redclust: {error}\n")
-    if error.hint:
-        sys.stderr.write(f"HINT: {error.hint}\n")
+    if hint := "; ".join(part for part in (error.hint, _written_down(error)) if part):
+        sys.stderr.write(f"HINT: {hint}\n")
     sys.exit(error.exit_code)
+
+
+def _written_down(error: RedclustError) -> str:
+    """Where the details of this run are, once the error is among them."""
+    if "redclust.logs" not in sys.modules:
+        return ""
+    import logging
+
+    from redclust import logs
+
+    # What was typed wrong or refused may name somebody who wants to be forgotten, and is no fault of the run.
+    if error.exit_code not in (UsageError.exit_code, Refused.exit_code):
+        logging.getLogger("redclust").error("%s (exit %d)", error, error.exit_code, exc_info=error)
+    path = logs.details(error.exit_code)
+    return f"details: {path}" if path else ""

@@ -104,7 +104,12 @@ def options(
         typer.echo(f"redclust {__version__}")
         raise typer.Exit
     ctx.obj = Runtime(
-        home=home, config=config_file, env_file=env_file, database_url=database_url, quiet=quiet
+        home=home,
+        config=config_file,
+        env_file=env_file,
+        database_url=database_url,
+        quiet=quiet,
+        verb=ctx.invoked_subcommand or "",
     )
 
 

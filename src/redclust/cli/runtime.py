@@ -44,21 +44,24 @@ class Runtime:
         env_file: Path | None,
         database_url: str | None,
         quiet: bool,
+        verb: str,
     ) -> None:
         self.home, self.config, self.env_file = home, config, env_file
-        self.database_url = database_url
+        self.database_url, self.verb = database_url, verb
         self.quiet = quiet or os.environ.get("REDCLUST_QUIET", "") not in ("", "0")
 
     @cached_property
     def loaded(self) -> Loaded:
-        """Settings of every source, the flags of this command line first."""
-        from redclust import config
+        """Settings of every source, the flags of this command line first; the log begins with them."""
+        from redclust import config, logs
 
         flags: dict[str, dict[str, Any]] = {}
         if self.database_url:
             flags["database"] = {"url": self.database_url}
         home = self.home.absolute() if self.home else None
-        return config.load(home=home, file=self.config, env_file=self.env_file, flags=flags)
+        loaded = config.load(home=home, file=self.config, env_file=self.env_file, flags=flags)
+        logs.begin(loaded, self.verb, logs.known(loaded.settings))
+        return loaded
 
     def env_file_named(self) -> Path | None:
         """The file of `--env-file` or of its name in the environment."""
@@ -67,9 +70,13 @@ class Runtime:
 
     @cached_property
     def progress(self) -> Progress:
+        from redclust.logs import Told
         from redclust.render.progress import choose
 
-        return choose(quiet=self.quiet)
+        loaded: Loaded | None = self.__dict__.get("loaded")
+        # A log on stderr says it already.
+        logged = loaded is not None and loaded.settings.log.file == "stderr"
+        return Told(choose(quiet=self.quiet or logged))
 
     @contextmanager
     def database(self, verb: str) -> Generator[Database]:
@@ -90,9 +97,8 @@ class Runtime:
             yield connector
 
     def say(self, text: str) -> None:
-        """One line of talk on stderr."""
-        if not self.quiet:
-            self.progress.say(text)
+        """One line of talk on stderr, and in the log."""
+        self.progress.say(text)
 
     def finish(self, report: Report, fmt: Format = Format.TEXT) -> None:
         """Print the report, then end with its exit code."""

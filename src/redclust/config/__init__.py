@@ -3,6 +3,7 @@
 from redclust.config.benchmark import BenchmarkSettings
 from redclust.config.doctor import DoctorSettings
 from redclust.config.load import Loaded, default_file, default_home, load
+from redclust.config.log import LogSettings
 from redclust.config.maintenance import MaintenanceSettings
 from redclust.config.names import RUNBOOK_NAMES, UNREAD_NAMES
 from redclust.config.sections import (
@@ -30,6 +31,7 @@ __all__ = [
     "DoctorSettings",
     "ImportSettings",
     "Loaded",
+    "LogSettings",
     "MaintenanceSettings",
     "PrecalcSettings",
     "QueueSettings",

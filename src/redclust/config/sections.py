@@ -24,6 +24,7 @@ from redclust.config.base import LengthOfTime
 from redclust.config.base import Section as _Section
 from redclust.config.benchmark import BenchmarkSettings
 from redclust.config.doctor import DoctorSettings
+from redclust.config.log import LogSettings
 from redclust.config.maintenance import MaintenanceSettings
 
 USER_AGENT_EXAMPLE = "linux:redclust:0.1 (by /u/YOUR_NAME)"
@@ -369,6 +370,7 @@ class Settings(_Section):
     maintenance: MaintenanceSettings = MaintenanceSettings()
     doctor: DoctorSettings = DoctorSettings()
     benchmark: BenchmarkSettings = BenchmarkSettings()
+    log: LogSettings = LogSettings()
 
 
 def sections() -> dict[str, type[BaseModel]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from redclust.config import DatabaseSettings
 from redclust.db.target import Target
 from redclust.errors import DatabaseUnreachable, SchemaMismatch
 from redclust.sql import query
+
+log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -65,6 +68,7 @@ class Connector:
         }
         connection.execute(query("db", "limit_session"), limits)
         connection.autocommit = autocommit
+        log.debug("connected as %s to %s", name, self.target.describe())
         return connection
 
     def environment(self) -> dict[str, str]:

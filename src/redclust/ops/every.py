@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ import psycopg
 from redclust.db.failures import in_words
 from redclust.errors import ConfigError, RedclustError
 from redclust.report import Progress
+
+log = logging.getLogger(__name__)
 
 _TERMINATED = 143
 
@@ -43,5 +46,6 @@ def _once(once: Callable[[], bool], what: str, progress: Progress) -> bool:
         raise
     except (RedclustError, psycopg.Error, OSError) as error:
         told = error if isinstance(error, RedclustError) else in_words(error)
+        log.error("%s failed", what, exc_info=error)
         progress.say(f"{what} failed: {told or error}")
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from redclust.errors import ToolError
+
+log = logging.getLogger(__name__)
 
 #: What libpq says that was built without TLS: of the URL, or after the server's answer.
 _WITHOUT_TLS = ("SSL support is not compiled in", "no encryption")
@@ -113,6 +116,7 @@ def run(
         raise ToolError(f"cannot run {argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{Path(argv[0]).name} did not end within {timeout_s:.0f} s") from error
+    log.debug("%s ended with %d", " ".join(argv), done.returncode)
     if done.returncode != 0:
         raise failed(argv[0], f"failed with code {done.returncode}", done.stderr or done.stdout)
     return done

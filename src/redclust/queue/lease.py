@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from redclust.config import QueueSettings
 from redclust.db.connect import Connection
 from redclust.errors import Locked, SchemaMismatch
-from redclust.queue.secrets import without_secrets
+from redclust.secrets import without_secrets
 from redclust.sql import migrations, query
 
 if TYPE_CHECKING:

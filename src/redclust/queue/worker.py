@@ -18,6 +18,7 @@ from redclust.config import QueueSettings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.errors import DatabaseUnreachable, SchemaMismatch
+from redclust.logs import bound
 from redclust.queue import claims
 from redclust.queue.heart import Heart
 from redclust.queue.lease import Lease, LeaseLost
@@ -96,7 +97,8 @@ class Worker:
             lease = claims.claim(connection, self.id, self._settings, only=only)
             if lease is None and (rescued := claims.rescue(connection, self._settings)):
                 for one in rescued:
-                    self._say(str(one))
+                    with bound(job=one.name):
+                        self._say(str(one))
                 lease = claims.claim(connection, self.id, self._settings, only=only)
             return lease
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +16,10 @@ from redclust.reddit.budget import Budget, Ticket
 from redclust.reddit.exchange import Exchange
 from redclust.reddit.failures import Interrupted
 from redclust.reddit.sending import Sending
+
+log = logging.getLogger(__name__)
+#: Who is asked about is nobody's business in a log that is kept.
+_PERSON = re.compile(r"(?<=/user/)[^/]+")
 
 
 class BudgetedRequestor(prawcore.Requestor):
@@ -57,6 +63,7 @@ class BudgetedRequestor(prawcore.Requestor):
             self._budget.failed(ticket, self.last.lost)
             raise
         self.last = Exchange.of(path, grant, response)
+        log.debug("%s %s: %d", args[0], _PERSON.sub("…", path), response.status_code)
         self._tell(ticket, self.last)
         # Nothing for prawcore's own limiter: it knows this process only, and breaks on some numbers.
         for name in [name for name in response.headers if name.lower().startswith("x-ratelimit-")]:

@@ -12,6 +12,7 @@ from redclust.config import Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.errors import RedditRefused
+from redclust.logs import bound
 from redclust.ops.crawl.hands import Hands
 from redclust.ops.crawl.one import Outcome, crawl
 from redclust.ops.crawl.request import PRIORITY, Request
@@ -65,7 +66,8 @@ def crawl_named(database: Database, request: Request, settings: Settings, progre
         while waiting:
             lease = worker.claim(only=waiting)
             if lease is not None:
-                with progress.task(f"r/{lease.job.name}", unit="requests") as task:
+                ids = bound(job=lease.job.name, job_id=lease.job.id, token=lease.job.token)
+                with ids, progress.task(f"r/{lease.job.name}", unit="requests") as task:
                     outcomes.append(crawl(hands, lease, task))
                 waiting.remove(lease.job.id)
                 continue

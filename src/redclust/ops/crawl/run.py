@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from redclust.config import Settings
 from redclust.db.session import Database
 from redclust.duration import seconds
 from redclust.errors import DatabaseUnreachable, RedclustError
+from redclust.logs import bound
 from redclust.ops.crawl.hands import Hands
 from redclust.ops.crawl.one import Outcome, crawl
 from redclust.ops.crawl.state import Figures
@@ -25,6 +27,8 @@ from redclust.queue import Lease, Worker, depth, enqueue_stale, pauses
 from redclust.reddit.client import Client
 from redclust.reddit.failures import BreakerOpen, BudgetSpent, RateLimited
 from redclust.report import Progress, Report
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks at a queue that has nothing to do.
 _POLL_S = 1.0
@@ -115,7 +119,8 @@ class _Loop:
             self._let_old_ones_wait()
             lease = self._hands.worker.claim()
             if lease is not None:
-                self._crawl(lease)
+                with bound(job=lease.job.name, job_id=lease.job.id, token=lease.job.token):
+                    self._crawl(lease)
             elif (why := self._idle()) is not None:
                 break
         return why or ""
@@ -133,14 +138,18 @@ class _Loop:
             with self._progress.task(f"r/{lease.job.name}", unit="requests") as task:
                 outcome = crawl(self._hands, lease, task)
         except (BreakerOpen, RateLimited, BudgetSpent) as error:
+            log.warning("%s", error)
             self._progress.say(str(error))
             self._wait_for_reddit(error.retry_at)
             return
         except (RedclustError, psycopg.OperationalError):
             raise
-        except Exception as error:  # noqa: BLE001 - one job's fault, written down with it, ends no worker
+        except Exception as error:
+            log.exception("the crawl of r/%s failed", lease.job.name)
             problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
             outcome = Outcome(lease.job.name, "later", Figures(), problem=problem)
+        if outcome.verdict in ("failed", "later"):
+            log.error("%s", in_a_line(outcome))
         self._outcomes.append(outcome)
         self._progress.say(in_a_line(outcome))
 

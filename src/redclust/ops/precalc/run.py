@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +13,14 @@ from redclust.config import PrecalcSettings
 from redclust.db import locks
 from redclust.db.locks import LockName
 from redclust.db.session import Database
+from redclust.logs import bound
 from redclust.ops.precalc import history
 from redclust.ops.precalc.figures import Figures
 from redclust.ops.precalc.steps import Steps
 from redclust.report import Progress, Report
 from redclust.sql import query
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,11 @@ def run(
         for dead_id, at in dead:
             progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
         steps = Steps(progress, settings.progress_interval)
+        pipeline = Pipeline(database, connection, watch, settings, clear, full or clear, steps, run_id)
         try:
-            at, figures = Pipeline(
-                database, connection, watch, settings, clear, full or clear, steps, run_id
-            ).through()
+            with bound(precalc=run_id):
+                at, figures = pipeline.through()
+                log.info("%d subreddit nodes, %d user nodes", figures.subreddit_nodes, figures.user_nodes)
         except BaseException as error:
             history.fail(database.connector, run_id, _reason(error))
             raise
