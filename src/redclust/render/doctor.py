@@ -45,11 +45,11 @@ def _disk(report: DiskReport, out: Console) -> None:
     out.print(disks)
     if report.items:
         out.print("What could go, safest first:")
-        rows = table("gives back", "what", "cost", "needs meanwhile", "command", right=("gives back",))
         for one in report.items:
-            needs = size(one.needs_bytes) if one.needs_bytes else ""
-            rows.add_row(size(one.size_bytes), one.what, one.risk, needs, one.command)
-        out.print(rows)
+            needs = f"; needs {size(one.needs_bytes)} meanwhile" if one.needs_bytes else ""
+            out.print(f"{size(one.size_bytes):>11}  {one.what}: {one.risk}{needs}")
+            # Never broken by us: it is to be copied.
+            out.print(f"{'':11}  {one.command}", soft_wrap=True)
     else:
         out.print("Nothing was found that could go")
     for line in report.unknown:

@@ -43,11 +43,16 @@ def console() -> Console:
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if tty else 10_000)
 
 
+#: A column whose names one searches for and types: they stay whole on a narrow terminal.
+_WHOLE = "table"
+
+
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     """A plain table; columns named in ``right`` hold numbers."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        justify = "right" if name in right else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=name == _WHOLE)
     return made
 
 

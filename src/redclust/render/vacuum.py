@@ -59,7 +59,8 @@ def _tables(report: VacuumReport, out: Console) -> None:
 
 def _preview(report: VacuumReport, out: Console) -> None:
     figures = ("dead rows", "size", "needs on disk", "everybody waits about")
-    rows = table("table", *figures, "in it now", right=figures)
+    anybody = any(one.full and one.full.connected for one in report.tables)
+    rows = table("table", *figures, *(["in it now"] if anybody else []), right=figures)
     for one in report.tables:
         if plan := one.full:
             rows.add_row(
@@ -68,7 +69,7 @@ def _preview(report: VacuumReport, out: Console) -> None:
                 "locked" if one.size_bytes_before is None else size(one.size_bytes_before),
                 "" if plan.needed_bytes is None else size(plan.needed_bytes),
                 "" if plan.expected_s is None else words(plan.expected_s),
-                "; ".join(holder.words() for holder in plan.connected),
+                *(["; ".join(holder.words() for holder in plan.connected)] if anybody else []),
             )
     out.print(rows)
     free = "not to be seen from here" if report.free_disk_bytes is None else size(report.free_disk_bytes)

@@ -9,13 +9,27 @@ from rich.console import Console
 from redclust.ops.integrity import StatsReport, TableStats
 from redclust.render.output import size, table
 
+_COLUMNS = (
+    *("table", "rows", "grown", "table size", "toast", "indexes", "total", "grown by", "dead rows"),
+    *("vacuumed", "analyzed"),
+)
+#: The same in parts that 80 columns hold.
+_NARROW = (
+    ("table", "rows", "grown", "total", "grown by"),
+    ("table", "table size", "toast", "indexes"),
+    ("table", "dead rows", "vacuumed", "analyzed"),
+)
+#: How wide a terminal must be for all columns at once.
+_WIDE = 150
+
 
 def stats(report: StatsReport, out: Console) -> None:
-    columns = ("table", "rows", "grown", "table size", "toast", "indexes", "total", "grown by", "dead rows")
-    rows = table(*columns, "vacuumed", "analyzed", right=columns[1:])
-    for one in report.tables:
-        rows.add_row(*_row(one))
-    out.print(rows)
+    for columns in (_COLUMNS,) if out.width >= _WIDE else _NARROW:
+        rows = table(*columns, right=_COLUMNS[1:-2])
+        for one in report.tables:
+            cells = dict(zip(_COLUMNS, _row(one), strict=True))
+            rows.add_row(*(cells[name] for name in columns))
+        out.print(rows)
     _indexes(report, out)
     if any(not one.exact for one in report.tables):
         out.print("~ is the server's estimate; --exact counts")
