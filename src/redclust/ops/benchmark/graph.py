@@ -8,7 +8,7 @@ import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -29,6 +29,8 @@ from redclust.sql import query
 
 #: Slower than another run when the fastest is beyond that one's slowest by so much, and by so many ms.
 _SLOWER_RATIO, _SLOWER_MS = 1.25, 1.0
+#: What seems slower is asked again so many times before it is called that: a busy moment passes.
+_ASKED_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +147,23 @@ def graph_benchmark(
                 limit_ms = getattr(settings, f"{question.key}_ms")
                 measured.append(_measured(database, connection, question, runs, clients, limit_ms))
                 task.advance(runs * clients + 2)
+            against = _compared(measured, control, before) if before else ()
+            for _ in range(_ASKED_AGAIN):
+                slower = {one.name for one in against if one.slower}
+                if before is None or not slower:
+                    break
+                for place, question in enumerate(asked):
+                    if question.name in slower:
+                        control.append(_control_ms(connection))
+                        more = _times(database, question, runs, clients)
+                        measured[place] = replace(measured[place], runs_ms=measured[place].runs_ms + more)
+                against = _compared(measured, control, before)
             task.note("the steps of the whole map")
             taken = steps(connection, runs=runs)
         nodes, links = (_value(connection, name) for name in ("count_nodes", "count_links"))
         row = connection.execute(query("benchmark", "size_of_stored")).fetchone()
         beforehand = Beforehand("graph_top_links", *row) if row else None
         version = connection.info.parameter_status("server_version") or ""
-    against = _compared(measured, control, before) if before else ()
     problems = [one.missed for one in measured if one.missed]
     problems += [f"{one.name}: {p.bad}" for one in measured for p in one.plans if p.bad]
     problems += [f"{one.name} became slower: {one.ratio:.1f} times as long" for one in against if one.slower]
