@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 MIB = 1024 * 1024
+_SESSIONS = 100
 
 
 def memory_bytes() -> int:
@@ -37,10 +38,11 @@ def server_settings(socket_dir: Path, port: int) -> str:
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",
-        "max_connections": "100",
+        "max_connections": str(_SESSIONS),
         "shared_buffers": mib(1 / 8, 32, 1024),
         "effective_cache_size": mib(1 / 2, 64, 1024 * 1024),
-        "work_mem": mib(1 / 256, 4, 64),
+        # A quarter of the memory where all sessions sort, as `db settings` says too.
+        "work_mem": mib(1 / 4 / _SESSIONS, 4, 64),
         "maintenance_work_mem": mib(1 / 16, 64, 1024),
         "huge_pages": "off",
         "dynamic_shared_memory_type": _shared_memory_type(),

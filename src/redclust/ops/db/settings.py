@@ -156,7 +156,11 @@ def _memory(facts: _Facts, memory: int) -> dict[str, tuple[int, str]]:
         reason = f"all of the data fits ({facts.data / GIB:.1f} GiB)"
     cache = memory // 2 if facts.shared else memory * 3 // 4
     work = _within(memory // 4 // max(1, facts.now["max_connections"]), 4 * MIB, 64 * MIB)
-    maintenance = _within(min(memory // 16, facts.largest_index * 2), 64 * MIB, GIB)
+    most = _within(memory // 16, 64 * MIB, GIB)
+    # Here, too, what is not too much for the machine may stay.
+    maintenance = min(
+        most, max(facts.now["maintenance_work_mem"], _within(facts.largest_index * 2, 64 * MIB, GIB))
+    )
     return {
         "shared_buffers": (buffers, reason),
         "effective_cache_size": (_rounded(cache), f"what the machine can keep of files, of {gib}"),
