@@ -66,7 +66,9 @@ def test_strongest_neighbours() -> None:
     source, target = np.array([0, 0, 0, 1], np.int32), np.array([1, 2, 3, 3], np.int32)
     found = strongest(5, source, target, np.array([1.0, 3.0, 2.0, 5.0]), 2)
     assert found.tolist() == [[2, 3], [3, 0], [0, -1], [1, 0], [-1, -1]]
-    assert own_group_share(found, np.array([7, 7, 7, 8, -1], np.int32)) == pytest.approx(3 / 7)
+    group = np.array([7, 7, 7, 8, -1], np.int32)
+    assert own_group_share(found, group) == pytest.approx(3 / 7)
+    assert own_group_share(found, group, of_all=True) == pytest.approx(3 / 8)
 
 
 def test_a_layout_is_scored() -> None:
@@ -91,10 +93,13 @@ def test_the_verb(redclust: Redclust) -> None:
     assert report["bots_left_out"] == 2
     ours, *_, plainest = report["qualities"]
     assert ours["fields_rand"] > plainest["fields_rand"]
-    assert [one["way"].split(":")[0].split()[0] for one in report["layouts"]] == [
+    assert [one["way"].split(":")[0].split()[0] for one in report["drawings"][0]["layouts"]] == [
         "redclust",
         "the",
         "Fruchterman-Reingold",
         "DrL",
     ]
+    kept, anew = report["stability"]
+    assert kept["moved_median"] < anew["moved_median"]
+    assert kept["unmoved"] >= anew["unmoved"] == 0
     assert report["ok"] is (not report["missed"]) is (done.returncode == 0)

@@ -78,7 +78,10 @@ def map_(
     people: Annotated[int, typer.Option(min=1000, help="People of the planted world.")] = 200_000,
     subreddits: Annotated[int, typer.Option(min=500, help="Its subreddits, 60 of them hubs.")] = 5_000,
     bots: Annotated[int, typer.Option(min=0, help="Its bots.")] = 10,
-    nodes: Annotated[int, typer.Option(min=500, help="Nodes of the planted graph that is drawn.")] = 10_000,
+    nodes: Annotated[
+        list[int] | None,
+        typer.Option(min=500, help="Nodes of a graph that is drawn, 10000 if not said; repeat for more."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed plants the same.")] = 7,
     fmt: FormatOption = Format.TEXT,
 ) -> None:
@@ -87,7 +90,12 @@ def map_(
 
     runtime: Runtime = ctx.obj
     report = benchmark.map_benchmark(
-        people=people, subreddits=subreddits, bots=bots, nodes=nodes, seed=seed, progress=runtime.progress
+        people=people,
+        subreddits=subreddits,
+        bots=bots,
+        nodes=nodes or [10_000],
+        seed=seed,
+        progress=runtime.progress,
     )
     runtime.finish(report, fmt)
 

@@ -14,6 +14,7 @@ from redclust.ops.benchmark import (
     MapBenchmark,
     QueueBenchmark,
 )
+from redclust.ops.benchmark.map import Drawing
 from redclust.ops.benchmark.queue import TO_REACH_RATIO
 from redclust.render.output import size, table
 from redclust.report import Report
@@ -115,23 +116,59 @@ def _map(report: MapBenchmark, out: Console) -> None:
         f"{report.memberships:,} memberships, seed {report.seed}; left out: {report.bots_left_out} bots, "
         f"{report.people_left_out:,} people"
     )
-    numbers = ("links", "communities", "fields ARI", "AMI", "topics ARI", "topics AMI", "own topic", "CPU s")
+    planted = report.planted
+    out.print(
+        f"Of memberships {planted.hubs:.0%} in hubs, {planted.own_topic:.0%} in a topic of one's own, "
+        f"{planted.own_field:.0%} elsewhere in its field, the rest anywhere; at most {planted.cap} "
+        f"subreddits a user, related from {planted.minimum} shared users on"
+    )
+    numbers = (
+        "links",
+        "communities",
+        "fields ARI",
+        "AMI",
+        "topics ARI",
+        "topics AMI",
+        "own topic",
+        "of ten",
+        "CPU s",
+    )
     found = table("way", *numbers, right=numbers)
     for one in report.qualities:
         agreement = (one.fields_rand, one.fields_information, one.topics_rand, one.topics_information)
-        own = "" if one.own_topic is None else f"{one.own_topic:.3f}"
+        own = ["" if share is None else f"{share:.3f}" for share in (one.own_topic, one.own_topic_of_ten)]
         figures = [f"{value:.3f}" for value in agreement]
-        found.add_row(one.way, f"{one.edges:,}", f"{one.communities}", *figures, own, f"{one.cpu_s:.1f}")
+        found.add_row(one.way, f"{one.edges:,}", f"{one.communities}", *figures, *own, f"{one.cpu_s:.1f}")
     out.print(found)
-    out.print(f"A graph of {report.nodes:,} nodes and {report.links:,} links, drawn:")
+    out.print("A hundredth of the memberships changed; ways of subreddits, of the map's diameter:")
+    numbers = ("median", "95th percentile", "not moved", "other community", "CPU s")
+    moved = table("way", *numbers, right=numbers)
+    for one in report.stability:
+        ways = (
+            f"{one.moved_median:.2%}",
+            f"{one.moved_p95:.2%}",
+            f"{one.unmoved:.1%}",
+            f"{one.regrouped:.1%}",
+        )
+        moved.add_row(one.way, *ways, f"{one.cpu_s:.1f}")
+    out.print(moved)
+    for drawing in report.drawings:
+        _drawing(drawing, out)
+    for told in report.missed:
+        out.print(f"Missed: {told}")
+
+
+def _drawing(drawing: Drawing, out: Console) -> None:
+    out.print(
+        f"A graph of {drawing.nodes:,} nodes in {drawing.topics} topics in {drawing.fields} fields, "
+        f"{drawing.links:,} links, drawn:"
+    )
     numbers = ("links", "own topic", "strongest near", "crowded", "CPU s", "wall s")
     drawn = table("way", *numbers, right=numbers)
-    for one in report.layouts:
+    for one in drawing.layouts:
         scores = [f"{value:.3f}" for value in (one.score.own_topic, one.score.recall, one.score.crowded)]
         drawn.add_row(one.way, f"{one.edges:,}", *scores, f"{one.cpu_s:.1f}", f"{one.wall_s:.1f}")
     out.print(drawn)
-    for told in report.missed:
-        out.print(f"Missed: {told}")
 
 
 def _queue(report: QueueBenchmark, out: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -17,8 +17,18 @@ from redclust.graph.layout import place
 from redclust.graph.overlap import Minimum, Overlap, shared_users
 from redclust.graph.randomness import seeded_igraph
 from redclust.graph.weights import backbone, steady_lift_bound
-from redclust.ops.benchmark.planted import PlantedGraph, PlantedWorld, plant_graph, plant_world
+from redclust.ops.benchmark import stable
+from redclust.ops.benchmark.planted import (
+    FIELD_SHARE,
+    HUB_SHARE,
+    TOPIC_SHARE,
+    PlantedGraph,
+    PlantedWorld,
+    plant_graph,
+    plant_world,
+)
 from redclust.ops.benchmark.scores import LayoutScore, own_group_share, score_layout, strongest
+from redclust.ops.benchmark.stable import Stability
 from redclust.report import Progress, Report, Task
 
 Int32Array = npt.NDArray[np.int32]
@@ -34,6 +44,8 @@ FIELDS_TO_REACH, TOPICS_TO_REACH, OWN_TOPIC_TO_REACH = 0.98, 0.88, 0.92
 PLAINEST_MOST = 0.4
 #: Of the layout.
 NEAREST_TO_REACH, RECALL_TO_REACH = 0.95, 0.29
+#: A map of at least so many subreddits moves by less, and regroups fewer, when a hundredth changes.
+MOVED_MOST, REGROUPED_MOST = 0.005, 0.05
 #: DrL takes minutes above so many nodes.
 _DRL_NODES = 20_000
 
@@ -42,8 +54,8 @@ _DRL_NODES = 20_000
 class Quality:
     """One way to weigh and cluster: agreement with the planted fields and topics, hubs left aside.
 
-    ``own_topic`` is the share of the ten strongest neighbours that are of the own topic; None where links
-    have no strength.
+    ``own_topic`` is the share of the ten strongest neighbours that are of the own topic, ``own_topic_of_ten``
+    where one that is missing counts as of another; None where links have no strength.
     """
 
     way: str
@@ -54,6 +66,7 @@ class Quality:
     topics_rand: float
     topics_information: float
     own_topic: float | None
+    own_topic_of_ten: float | None
     cpu_s: float
 
 
@@ -69,8 +82,30 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """A planted graph, drawn in several ways, the chosen one first."""
+
+    nodes: int
+    links: int
+    topics: int
+    fields: int
+    layouts: tuple[Layout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Shares of memberships of the planted world, the rest is noise; ``cap`` and ``minimum`` of precalc."""
+
+    hubs: float
+    own_topic: float
+    own_field: float
+    cap: int
+    minimum: str
+
+
+@dataclass(frozen=True, slots=True)
 class MapBenchmark(Report):
-    """The chosen way stands first in both lists; ``missed`` are the bars that it did not reach."""
+    """The chosen way stands first in all lists; ``missed`` are the bars that it did not reach."""
 
     verb: ClassVar[str] = "benchmark.map"
     seed: int
@@ -81,9 +116,9 @@ class MapBenchmark(Report):
     bots_left_out: int
     people_left_out: int
     qualities: tuple[Quality, ...]
-    nodes: int
-    links: int
-    layouts: tuple[Layout, ...]
+    planted: Planted
+    stability: tuple[Stability, ...]
+    drawings: tuple[Drawing, ...]
     missed: tuple[str, ...]
 
     @property
@@ -92,7 +127,7 @@ class MapBenchmark(Report):
 
 
 def map_benchmark(
-    *, people: int, subreddits: int, bots: int, nodes: int, seed: int, progress: Progress
+    *, people: int, subreddits: int, bots: int, nodes: Sequence[int], seed: int, progress: Progress
 ) -> MapBenchmark:
     """Plant a world and a graph, and measure what precalc does with them beside other ways.
 
@@ -102,7 +137,7 @@ def map_benchmark(
     Raises:
         ValueError: fewer than 500 subreddits or nodes.
     """
-    if min(subreddits, nodes) < 500:
+    if min(subreddits, *nodes) < 500:
         raise ValueError("needs 500 subreddits and nodes at least")
     with progress.task("planting a world"):
         world = plant_world(people, subreddits, n_bots=bots, seed=seed)
@@ -120,9 +155,14 @@ def map_benchmark(
         )
     with progress.task("clustering in several ways") as task:
         qualities = _qualities(world, pairs, size, int(np.count_nonzero(~over)), seed, task)
-    with progress.task("drawing in several ways") as task:
-        graph = plant_graph(nodes, 50 * nodes, n_fields=_fields(nodes), n_topics=_topics(nodes), seed=seed)
-        layouts = _layouts(graph, nodes, seed, task)
+    with progress.task("changing a hundredth"):
+        stability = _stability(world, seed)
+    drawings: list[Drawing] = []
+    for n in nodes:
+        with progress.task(f"drawing {n:,} nodes in several ways") as task:
+            graph = plant_graph(n, 50 * n, n_fields=_fields(n), n_topics=_topics(n), seed=seed)
+            layouts = _layouts(graph, n, seed, task)
+        drawings.append(Drawing(n, len(graph.source), _topics(n), _fields(n), layouts))
     return MapBenchmark(
         seed=seed,
         people=people,
@@ -132,11 +172,23 @@ def map_benchmark(
         bots_left_out=int(np.count_nonzero(over[people:])),
         people_left_out=int(np.count_nonzero(over[:people])),
         qualities=qualities,
-        nodes=nodes,
-        links=len(graph.source),
-        layouts=layouts,
-        missed=_missed(qualities, layouts, subreddits),
+        planted=Planted(HUB_SHARE, TOPIC_SHARE, FIELD_SHARE, _CAP, str(_MINIMUM)),
+        stability=stability,
+        drawings=tuple(drawings),
+        missed=_missed(qualities, stability, drawings, subreddits),
     )
+
+
+def _stability(world: PlantedWorld, seed: int) -> tuple[Stability, ...]:
+    n = len(world.topic)
+
+    def links(users: Int32Array, subreddits: Int32Array) -> stable.Edges:
+        return stable.close_pairs(
+            users, subreddits, n, minimum=_MINIMUM, cap=_CAP, memory_bytes=_MEMORY_BYTES
+        )
+
+    before = world.users, world.subreddits
+    return stable.measure(n, links(*before), links(*stable.changed(*before, n, seed=seed)), seed=seed)
 
 
 def _topics(nodes: int) -> int:
@@ -171,7 +223,8 @@ def _qualities(
         started_s = time.process_time()
         levels = detect(n, *edges, seed=seed).levels
         took_s = time.process_time() - started_s
-        own = own_group_share(strongest(n, *edges), world.topic)
+        near = strongest(n, *edges)
+        own = own_group_share(near, world.topic), own_group_share(near, world.topic, of_all=True)
         found.append(_quality(way, len(edges[0]), world, levels[0], levels[1], own, took_s))
         task.advance(1)
     task.note("every link alike")
@@ -181,7 +234,7 @@ def _qualities(
         member = np.array(graph.community_multilevel().membership, np.int32)
     took_s = time.process_time() - started_s
     plain = "every link alike, Louvain (the reference system's rule)"
-    found.append(_quality(plain, len(pairs.source), world, member, member, None, took_s))
+    found.append(_quality(plain, len(pairs.source), world, member, member, (None, None), took_s))
     task.advance(1)
     return tuple(found)
 
@@ -192,7 +245,7 @@ def _quality(
     world: PlantedWorld,
     upper: Int32Array,
     lower: Int32Array,
-    own: float | None,
+    own: tuple[float | None, float | None],
     cpu_s: float,
 ) -> Quality:
     # Hubs belong to no topic. Who is in no community is in one of those without.
@@ -206,7 +259,7 @@ def _quality(
         adjusted_mutual_information(upper[asked], field),
         adjusted_rand(lower[asked], topic),
         adjusted_mutual_information(lower[asked], topic),
-        own,
+        *own,
         cpu_s,
     )
 
@@ -253,12 +306,18 @@ def _lists(*columns: Int32Array) -> list[list[int]]:
     return [column.tolist() for column in columns]
 
 
-def _missed(qualities: tuple[Quality, ...], layouts: tuple[Layout, ...], subreddits: int) -> tuple[str, ...]:
+def _missed(
+    qualities: tuple[Quality, ...],
+    stability: tuple[Stability, ...],
+    drawings: Sequence[Drawing],
+    subreddits: int,
+) -> tuple[str, ...]:
     ours, plainest = qualities[0], qualities[-1]
-    bars = [
-        ("nearest of the own topic", layouts[0].score.own_topic, NEAREST_TO_REACH),
-        ("strongest neighbours near", layouts[0].score.recall, RECALL_TO_REACH),
-    ]
+    bars: list[tuple[str, float, float]] = []
+    for one in drawings:
+        score = one.layouts[0].score
+        bars.append((f"nearest of the own topic, {one.nodes:,} nodes", score.own_topic, NEAREST_TO_REACH))
+        bars.append((f"strongest neighbours near, {one.nodes:,} nodes", score.recall, RECALL_TO_REACH))
     if subreddits >= BARS_FROM_SUBREDDITS:
         bars += [
             ("fields (adjusted Rand)", ours.fields_rand, FIELDS_TO_REACH),
@@ -266,6 +325,13 @@ def _missed(qualities: tuple[Quality, ...], layouts: tuple[Layout, ...], subredd
             ("strongest neighbours of the own topic", ours.own_topic or 0.0, OWN_TOPIC_TO_REACH),
         ]
     missed = [f"{what}: {value:.3f}, to reach {bar}" for what, value, bar in bars if value < bar]
+    if subreddits >= BARS_FROM_SUBREDDITS:
+        for what, share, most in (
+            ("median way of a node, of the diameter", stability[0].moved_median, MOVED_MOST),
+            ("subreddits in another community", stability[0].regrouped, REGROUPED_MOST),
+        ):
+            if share > most:
+                missed.append(f"{what}: {share:.2%}, at most {most:.2%}")
     if plainest.fields_rand > PLAINEST_MOST:
         missed.append(f"the world is too easy: {plainest.way} finds {plainest.fields_rand:.3f} of it")
     return tuple(missed)

@@ -55,11 +55,15 @@ def strongest(
     return found
 
 
-def own_group_share(neighbours: IntArray, group: Int32Array) -> float:
-    """Share of the neighbours of all nodes in a group (not -1) that are of the same one."""
+def own_group_share(neighbours: IntArray, group: Int32Array, *, of_all: bool = False) -> float:
+    """Share of the neighbours of all nodes in a group (not -1) that are of the same one.
+
+    With ``of_all``, a neighbour that is missing (-1) counts as one of another group.
+    """
     asked = np.flatnonzero(group >= 0)
     near = neighbours[asked]
-    return float((group[near] == group[asked, None])[near >= 0].mean())
+    same = (group[near] == group[asked, None]) & (near >= 0)
+    return float(same.mean() if of_all else same[near >= 0].mean())
 
 
 def score_layout(position: FloatArray, topic: Int32Array, neighbours: IntArray, *, seed: int) -> LayoutScore:
