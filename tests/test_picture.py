@@ -420,5 +420,11 @@ def test_countries_have_grounds_of_their_own(tmp_path: Path) -> None:
     # A country that is all of its community has none; of the halves each has one.
     assert paths[1] == paths[0]
     assert paths[2] >= paths[0] + 3
+    # Each half is named in its own ground, by as many of its members as have room, and by nobody else.
+    called = {number: [f"Leader {number}", "a very long name " * 20] for number in range(4)}
+    labels = draw(replace(picture, country=halves, country_names=called), tmp_path / "map.svg")
+    named = [label for label in labels if label.kind == "country"]
+    assert sorted(label.text for label in named) == [f"Leader {number}" for number in range(4)]
+    assert [pair for pair in combinations(labels, 2) if touch(*pair)] == []
     with pytest.raises(ValueError, match="country does not fit"):
         replace(picture, country=np.zeros(3, np.int32))

@@ -13,9 +13,9 @@ def draw(picture: MapPicture, path: Path) -> tuple[LabelBox, ...]:
     """Write ``picture`` to ``path``, as .svg or .png by its suffix, and say where its labels stand.
 
     The same input gives the same bytes (for one release of matplotlib). The file appears under its name
-    only when it is whole. Communities' names are placed first, then nodes' names by size; one that finds
-    no free place is left out, so no two boxes intersect, title and caption included. Of more than 16,000
-    edges the heaviest are drawn; all nodes are. O(nodes + edges); 30,000 nodes take a few seconds and
+    only when it is whole. Communities' names are placed first, then countries', then nodes' by size; one
+    that finds no free place is left out, so no two boxes intersect, title and caption included. Of more than
+    16,000 edges the heaviest are drawn; all nodes are. O(nodes + edges); 30,000 nodes take a few seconds and
     3 MB. In an .svg, text is outlines: no viewer's font can move it.
 
     Raises:

@@ -7,6 +7,7 @@ cannot. Here that goes to a directory that is gone right after; a ``MPLCONFIGDIR
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -32,7 +33,19 @@ def _keeping_nothing() -> Generator[None]:
                 os.environ["MPLCONFIGDIR"] = before
 
 
-with _keeping_nothing():
+@contextmanager
+def _saying_nothing() -> Generator[None]:
+    """Without matplotlib's word that the list of fonts takes a while: it comes when the machine is busy."""
+    logger = logging.getLogger("matplotlib.font_manager")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+with _keeping_nothing(), _saying_nothing():
     import matplotlib
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure

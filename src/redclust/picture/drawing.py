@@ -94,7 +94,8 @@ class _Sheet:
         size = (self.page.width / 72.0, self.page.height / 72.0)
         self.figure = Figure(figsize=size, dpi=DPI, facecolor="white")
         self.to_display = Affine2D().scale(1.0 / 72.0) + self.figure.dpi_scale_trans
-        self.lettering = Lettering(picture, self.page, self.members, self.colours)
+        self.countries = self._countries()
+        self.lettering = Lettering(picture, self.page, self.members, self.countries, self.colours)
         self._draw_grounds()
         self._draw_edges()
         self._draw_nodes()
@@ -142,11 +143,19 @@ class _Sheet:
         spacing = float(np.sqrt(0.5 * AREA_PT2 / max(1, len(self.page.points))))
         sigma = min(max(0.75 * spacing, 6.0), 17.0)
         self._draw_regions(shown, [self.members[c] for c in shown], sigma, 0.84, 0.55)
-        # Countries that are not all of their community, a shade darker.
-        countries = [g for c in shown for g in self._parts(self.members[c]) if len(g) < len(self.members[c])]
-        biggest = sorted(countries, key=lambda group: -len(group))[:GROUNDS_MAX]
-        of = [int(self.picture.community[group[0]]) for group in biggest]
-        self._draw_regions(of, biggest, 0.6 * sigma, 0.76, 0.66)
+        # A shade darker.
+        of = [int(self.picture.community[group[0]]) for group in self.countries]
+        self._draw_regions(of, self.countries, 0.6 * sigma, 0.76, 0.66)
+
+    def _countries(self) -> list[Nodes]:
+        """Those that are not all of their community, the biggest first."""
+        groups = (
+            group
+            for c in self.shown[:GROUNDS_MAX]
+            for group in self._parts(self.members[c])
+            if len(group) < len(self.members[c])
+        )
+        return sorted(groups, key=lambda group: -len(group))[:GROUNDS_MAX]
 
     def _parts(self, members: Nodes) -> list[Nodes]:
         """The countries of a community that are worth an outline."""

@@ -72,13 +72,14 @@ class Typesetter:
 
 
 class Lettering:
-    """All labels of a picture, placed by the constructor: headline, communities, then nodes by size."""
+    """All labels of a picture, placed by the constructor: headline, communities, countries, nodes by size."""
 
     def __init__(
         self,
         picture: MapPicture,
         page: Page,
         members: list[npt.NDArray[np.int64]],
+        countries: list[npt.NDArray[np.int64]],
         community_colours: Colours,
     ) -> None:
         self.labels: list[Label] = []
@@ -92,6 +93,7 @@ class Lettering:
         top = self._headline("title", picture.title, 21.0, page.height - MARGIN_PT + 4.0)
         self._headline("caption", picture.caption, 11.0, top - 9.0)
         self._name_communities(members, community_colours)
+        self._name_countries(countries, community_colours)
         self._name_nodes()
 
     def _put(self, kind: Kind, word: Word, box: Points, colour: Colours, halo_pt: float) -> None:
@@ -134,11 +136,42 @@ class Lettering:
             if box is not None:
                 self._put("community", word, box, readable(colours[community]), halo)
 
+    def _name_countries(self, countries: list[npt.NDArray[np.int64]], colours: Colours) -> None:
+        """In the colour of their community, thinner than its name; by as many members as have room."""
+        picture, halo = self._picture, 1.6
+        for group in countries:
+            leading = (
+                ()
+                if picture.country is None
+                else picture.country_names.get(int(picture.country[group[0]]), ())
+            )
+            across = self._page.points[group, 0]
+            room = 24.0 + float(np.quantile(across, 0.97) - np.quantile(across, 0.03))
+            size = float(np.clip(5.5 + 0.55 * np.sqrt(len(group)), 7.5, 12.0))
+            for n_named in range(len(leading), 0, -1):
+                word = self._type.set(", ".join(leading[:n_named]), size)
+                if word is None or (word.width > room and n_named > 1):
+                    continue
+                width, height = word.width + 2 * halo, word.height + 2 * halo
+                places, cost = labels.within(self._page.points[group], width, height)
+                box = self._board.place(places, width, height, cost, hidden_max=width * height)
+                if box is not None:
+                    self._put("country", word, box, readable(colours[picture.community[group[0]]]), halo)
+                    break
+
     def _name_nodes(self) -> None:
         page, halo = self._page, 1.3
         taken = sum((b.x1 - b.x0) * (b.y1 - b.y0) for b in (label.box for label in self.labels))
         budget = max(NAMED_RATIO * AREA_PT2 - taken, NODES_NAMED_RATIO_MIN * AREA_PT2)
+        written = {
+            name
+            for label in self.labels
+            if label.box.kind == "country"
+            for name in label.word.text.split(", ")
+        }
         for node in self._by_size[:TRIED_MAX]:
+            if self._picture.names[node] in written:
+                continue
             radius = float(page.radii[node])
             word = self._type.set(self._picture.names[node], float(np.clip(6.4 + 0.34 * radius, 7.0, 13.0)))
             if word is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-Kind = Literal["title", "caption", "community", "node"]
+Kind = Literal["title", "caption", "community", "country", "node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class MapPicture:
         names: n texts, drawn as they are (no markup).
         community: (n,) int32, an index into ``community_names``, or -1 for none.
         country: (n,) int32, any number for the part of its community a node is in, -1 for none; or None.
+        country_names: of each number in ``country``: its leading members, the first one first.
         source, target: (m,) int32, indices of nodes; weight: (m,) float64, heavier ones are drawn first
             should there be too many.
 
@@ -38,6 +40,7 @@ class MapPicture:
     target: npt.NDArray[np.int32]
     weight: npt.NDArray[np.float64]
     country: npt.NDArray[np.int32] | None = None
+    country_names: Mapping[int, Sequence[str]] = field(default_factory=dict[int, Sequence[str]])
     title: str = ""
     caption: str = ""
 

@@ -160,7 +160,7 @@ def _map(report: MapReport, out: Console) -> None:
     if report.path is None:
         out.print("No subreddit to draw: redclust graph show tells what is in the graph")
     else:
-        names = sum(label.kind in ("community", "node") for label in report.labels)
+        names = sum(label.kind in ("community", "country", "node") for label in report.labels)
         out.print(f"Map: {plain(report.path)} ({size(report.size_bytes)})")
         out.print(
             f"{report.subreddits:,} subreddits in {report.communities:,} communities, "

@@ -263,6 +263,10 @@ GROUP BY s.number / 16
 -- The names of the continents.
 SELECT id, label FROM graph_communities WHERE level = 0 ORDER BY id
 
+-- name: map_countries
+-- The names of the countries.
+SELECT id, label FROM graph_communities WHERE level = 1 ORDER BY id
+
 -- name: map_left_out
 -- Of the subreddits big enough for the map, those in no community and those of the others without a place.
 SELECT count(*) FILTER (WHERE community_id IS NULL AND NOT %(loose)s::boolean),

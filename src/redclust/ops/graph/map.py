@@ -86,6 +86,7 @@ def _picture(connection: Connection, selection: dict[str, Any]) -> MapPicture:
 
     rows = connection.execute(query("graph", "map_nodes"), selection).fetchall()
     named = connection.execute(query("graph", "map_communities")).fetchall()
+    countries = connection.execute(query("graph", "map_countries")).fetchall()
     used = {row[4] for row in rows}
     place = {identity: i for i, (identity, _) in enumerate(c for c in named if c[0] in used)}
     source, target, weight = _backbone(connection, selection, len(rows))
@@ -103,6 +104,7 @@ def _picture(connection: Connection, selection: dict[str, Any]) -> MapPicture:
         names=[row[0] for row in rows],
         community=community,
         country=np.array([row[5] for row in rows], np.int32),
+        country_names={identity: label.split(", ") for identity, label in countries},
         community_names=[label for identity, label in named if identity in place],
         source=source,
         target=target,
