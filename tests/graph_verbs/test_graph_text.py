@@ -60,7 +60,7 @@ subreddit            shared users   chance   community
 r/rust                         75    x 6.1   0 golang, rust, programming
 r/golang                       60    x 5.8   0 golang, rust, programming
 r/learnprogramming             30    x 4.5   0 golang, rust, programming
-chance: at least so many times the users that chance would have them share (95 % sure)
+chance: at least so many times the users that chance would have them share
 """
 
 NODE_BY_SHARED = """\
@@ -74,7 +74,7 @@ r/AskReddit                   200    x 1.3
 r/rust                         75    x 6.1   0 golang, rust, programming
 r/golang                       60    x 5.8   0 golang, rust, programming
 r/learnprogramming             30    x 4.5   0 golang, rust, programming
-chance: at least so many times the users that chance would have them share (95 % sure)
+chance: at least so many times the users that chance would have them share
 """
 
 NODE_OF_USER = """\

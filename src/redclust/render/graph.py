@@ -112,7 +112,7 @@ def _node(report: NodeReport, out: Console) -> None:
         return
     out.print(rows)
     if report.neighbours:
-        out.print("chance: at least so many times the users that chance would have them share (95 % sure)")
+        out.print("chance: at least so many times the users that chance would have them share")
 
 
 def _counted(total: int, shown: int, order: str) -> str:
