@@ -375,3 +375,40 @@ def test_the_module_runs_as_the_script_does(redclust: Redclust) -> None:
         check=True,
     )
     assert done.stdout == f"redclust {__version__}\n"
+
+
+def test_every_help_fits_a_terminal_of_80_columns(redclust: Redclust) -> None:
+    for path, _ in commands():
+        told = redclust.inside(
+            *path, "--help", env={**NOWHERE, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}, check=0
+        )
+        assert told.stderr == ""
+        assert "Usage: redclust" in told.stdout
+        wide = [line for line in told.stdout.splitlines() if len(line) > 80]
+        assert not wide, (path, wide)
+
+
+#: What can be asked of a database without saying more.
+ASKED = """
+jobs list · crawl status · precalc status · graph show · graph top · graph communities · graph versions
+history · doctor · doctor disk · integrity check · integrity stats · integrity bloat · integrity quarantine ls
+db status · db activity · db locks · db connections · db slow · db settings · backup ls · backup status
+vacuum --dry-run · reindex --all --dry-run · maintenance --dry-run · integrity clean --type all --dry-run
+schedule cron · schedule systemd · config show · config check · db migrate --status
+"""
+
+
+def test_every_report_is_json_where_it_is_asked_for(
+    redclust: Redclust, database: Database, tmp_path: Path
+) -> None:
+    """Also where the verdict is bad; nothing but the document is on stdout."""
+    env = {"REDCLUST_HOME": str(tmp_path / "home"), "DATABASE_URL": database.target.url()}
+    for words in re.split(r"[·\n]", ASKED):
+        if not words.strip():
+            continue
+        done = redclust.inside(*words.split(), "--format", "json", env=env)
+        assert done.returncode in (0, 3), (words, done.stderr)
+        document = json.loads(done.stdout)
+        assert document["schema"].startswith("redclust."), words
+        assert document["ok"] == (done.returncode == 0), words
+        assert "Traceback" not in done.stderr, words

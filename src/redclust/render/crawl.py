@@ -39,7 +39,8 @@ def show(report: Report, out: Console) -> None:
 
 
 def _crawl(report: CrawlReport, out: Console) -> None:
-    columns = ("requests", "new posts", "new comments", "changed", "discovered")
+    # Of posts and comments the new ones; whole names do not fit into 80 columns.
+    columns = ("requests", "posts +", "comments +", "changed", "found")
     shown = table("subreddit", "verdict", *columns, "", right=columns)
     for one in report.subreddits:
         figures = one.figures
