@@ -140,21 +140,24 @@ def empty_database(clones: Clones) -> Connector:
 
 
 @pytest.fixture
-def redclust(request: pytest.FixtureRequest, work_dir: Path) -> Iterator[Redclust]:
-    """``redclust("db", "status", check=0)``: the installed command, on the test's ``database`` or a home."""
+def redclust(request: pytest.FixtureRequest, work_dir: Path, warm: Callable[[], Warm]) -> Iterator[Redclust]:
+    """``redclust("db", "status", check=0)``: the command, on the test's ``database`` or a home.
+
+    Calls are forks of one interpreter that has the modules, but for those with ``fresh=True``.
+    """
 
     def clone_url() -> str:
         database: Database = request.getfixturevalue("database")
         return database.target.url()
 
-    command = Redclust(work_dir / "user", BIN_DIR, clone_url)
+    command = Redclust(work_dir / "user", BIN_DIR, clone_url, warm=warm)
     yield command
     command.end()
 
 
 @pytest.fixture(scope="session")
 def warm(work_dir: Path) -> Iterator[Callable[[], Warm]]:
-    """What ``redclust`` is forked from in directories whose conftest says so; made by the first who asks."""
+    """What ``redclust`` is forked from; made by the first who asks."""
     made: list[Warm] = []
 
     def get() -> Warm:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import itertools
 import os
 import pwd
@@ -14,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, MutableMapping
-from contextlib import chdir, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from psycopg.conninfo import make_conninfo
 
 import redclust
 from redclust import pgtools
-from redclust.cli import main
 from redclust.config import RUNBOOK_NAMES, UNREAD_NAMES, DatabaseSettings, Settings
 from redclust.db import embedded, layout
 from redclust.db.embedded import Embedded
@@ -195,39 +193,6 @@ class Redclust:
             assert done.returncode == check, f"exit {done.returncode}: {args}\n{done.stdout}{done.stderr}"
         return done
 
-    def inside(
-        self,
-        *args: str,
-        env: Mapping[str, str] | None = None,
-        check: int | None = None,
-        home: Path | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        """The same command inside this process, at a tenth of the cost.
-
-        For what it says. How it starts, waits and is ended is tested on the installed one, which each verb
-        has a test of.
-        """
-        argv = self.arguments(args, env, home)
-        outputs = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
-        environment = self.environment(env, home)
-        before, on_sigterm = dict(os.environ), signal.getsignal(signal.SIGTERM)
-        with pytest.MonkeyPatch.context() as patch, chdir(self.work_dir):
-            patch.setattr(sys, "argv", ["redclust", *argv[len(installed_command()) :]])
-            patch.setattr(sys, "stdout", outputs[0])
-            patch.setattr(sys, "stderr", outputs[1])
-            try:
-                _exchange(os.environ, environment)
-                main()
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-            finally:
-                _exchange(os.environ, before)
-                signal.signal(signal.SIGTERM, on_sigterm)
-        out, err = (output.buffer.getvalue().decode() for output in outputs)  # type: ignore[attr-defined]
-        if check is not None:
-            assert code == check, f"exit {code}: {args}\n{out}{err}"
-        return subprocess.CompletedProcess(argv, code, out, err)
-
     def start(
         self, *args: str, env: Mapping[str, str] | None = None, home: Path | None = None
     ) -> subprocess.Popen[str]:
@@ -255,12 +220,6 @@ class Redclust:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-
-
-def _exchange(environment: MutableMapping[str, str], wanted: Mapping[str, str]) -> None:
-    for name in set(environment) - set(wanted):
-        del environment[name]
-    environment.update(wanted)
 
 
 def open_directory(parent: Path | None = None) -> Path:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ from redclust.errors import OTHER_EXIT_CODES, RedclustError, exit_code_table
 
 ESCAPE = "\x1b"
 NOWHERE = {"REDCLUST_HOME": "/nonexistent/home", "COLUMNS": "500", "TERMINAL_WIDTH": "500"}
+
+
+@pytest.fixture
+def redclust(redclust: Redclust) -> Redclust:
+    """Every call by a new interpreter: how the command starts is what is tested here."""
+    return replace(redclust, warm=None)
 
 
 def python(redclust: Redclust, program: str, *argv: str) -> subprocess.CompletedProcess[str]:

@@ -81,7 +81,7 @@ def test_a_wrong_setting_ends_with_10_wherever_it_stands(redclust: Redclust, tmp
         ((), {"REDCLUST_SEED": "1", "REDCLUST_HOME": "h"}, "REDCLUST_SEED (environment) is not a setting"),
         ((), {"GRAPH_NODE_BATCH_SIZE": "0", "REDCLUST_HOME": "h"}, "GRAPH_NODE_BATCH_SIZE (environment)"),
     ):
-        failed = redclust("config", "check", *args, env=env, check=10)
+        failed = redclust("config", "check", *args, env=env, check=10, fresh=True)
         assert named in failed.stderr
         assert failed.stderr.startswith("redclust: ")
         assert failed.stdout == ""
@@ -194,7 +194,7 @@ def test_every_name_of_the_runbook_is_known(pytestconfig: pytest.Config) -> None
 
 def test_names_that_nothing_reads_are_said_to_be(redclust: Redclust) -> None:
     env = {"REDCLUST_HOME": "h", **dict.fromkeys(UNREAD_NAMES, "1")}
-    checked = json.loads(redclust.inside("config", "check", "--format", "json", env=env, check=0).stdout)
+    checked = json.loads(redclust("config", "check", "--format", "json", env=env, check=0).stdout)
     assert {note.split(":")[0] for note in checked["notes"]} == set(UNREAD_NAMES)
     assert all("accepted and not read" in note for note in checked["notes"])
 
@@ -202,7 +202,7 @@ def test_names_that_nothing_reads_are_said_to_be(redclust: Redclust) -> None:
 def test_a_file_of_names_is_never_found_by_itself(redclust: Redclust, tmp_path: Path) -> None:
     written(tmp_path / ".env", "DATABASE_URL=postgresql://found/here\n")
     env = {"REDCLUST_HOME": "h"}
-    shown = redclust("config", "show", cwd=tmp_path, env=env, check=0)
+    shown = redclust("config", "show", cwd=tmp_path, env=env, check=0, fresh=True)
     assert "found" not in shown.stdout
     for args, more in ((("--env-file", ".env"), {}), ((), {"REDCLUST_ENV_FILE": str(tmp_path / ".env")})):
         shown = redclust("config", "show", *args, cwd=tmp_path, env={**env, **more}, check=0)
@@ -270,7 +270,7 @@ def test_neither_text_nor_json_nor_errors_hold_a_secret(redclust: Redclust, tmp_
     path = written(tmp_path / "c.yaml", f"database:\n  url: postgresql://u:x@{SECRET}@h/d\n")
     for verb in ("show", "check"):
         for fmt in ("text", "json"):
-            done = redclust("config", verb, "--format", fmt, "--config", str(path), "-vv")
+            done = redclust("config", verb, "--format", fmt, "--config", str(path), "-vv", fresh=True)
             assert done.returncode == (0 if verb == "show" else 10)
             assert SECRET not in done.stdout + done.stderr
     written(path, f"database:\n  url: [postgresql://u:{SECRET}@h/d]\n")
@@ -283,7 +283,7 @@ def test_show_says_where_each_value_comes_from(redclust: Redclust, tmp_path: Pat
     path = written(tmp_path / "c.yaml", "precalc: {seed: 7}")
     env = {"GRAPH_LINK_BATCH_SIZE": "9", "REDCLUST_HOME": str(tmp_path / "h")}
     report = json.loads(
-        redclust.inside("config", "show", "--config", str(path), "--format", "json", env=env, check=0).stdout
+        redclust("config", "show", "--config", str(path), "--format", "json", env=env, check=0).stdout
     )
     assert report["schema"] == "redclust.config.show/1"
     assert report["home"] == str(tmp_path / "h")
@@ -307,13 +307,13 @@ def test_init_writes_a_closed_file_once(tmp_path: Path) -> None:
 
 def test_init_finds_the_place_where_it_is_read(redclust: Redclust, tmp_path: Path) -> None:
     env = {"HOME": str(tmp_path), "REDCLUST_HOME": "h"}
-    made = redclust("config", "init", env=env, check=0)
+    made = redclust("config", "init", env=env, check=0, fresh=True)
     path = tmp_path / ".config" / "redclust" / "config.yaml"
     assert made.stdout == f"Configuration written: {path}\n"
-    assert json.loads(redclust.inside("config", "show", "--format", "json", env=env, check=0).stdout)[
-        "file"
-    ] == str(path)
-    assert "edit it" in redclust.inside("config", "init", env=env, check=17).stderr
+    assert json.loads(redclust("config", "show", "--format", "json", env=env, check=0).stdout)["file"] == str(
+        path
+    )
+    assert "edit it" in redclust("config", "init", env=env, check=17).stderr
 
 
 def test_a_place_of_somebody_else_is_permission_denied(redclust: Redclust) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,12 @@ from redclust.render.output import to_json
 from redclust.report import Silent
 
 SMALL = WorldSize(subreddits=30, users=80, communities=3, posts=60, comments=900)
+
+
+@pytest.fixture
+def redclust(redclust: Redclust) -> Redclust:
+    """Every call by a new interpreter: as a new user would."""
+    return replace(redclust, warm=None)
 
 
 def test_demo_finds_what_was_planted_and_says_what_to_type_next(

@@ -45,7 +45,7 @@ def test_a_command_that_does_well_leaves_its_lines_and_no_details(
     assert (home / "logs" / "redclust.log").stat().st_mode & 0o777 == 0o600
     assert list((home / "logs" / "runs").iterdir()) == []
     assert "logs" not in done.stdout + done.stderr
-    quiet = redclust.inside("jobs", "list", env={**env, "REDCLUST_QUIET": "1"}, check=0)
+    quiet = redclust("jobs", "list", env={**env, "REDCLUST_QUIET": "1"}, check=0)
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
 
@@ -53,14 +53,14 @@ def test_nothing_is_made_where_there_is_no_home(
     redclust: Redclust, database: Database, tmp_path: Path
 ) -> None:
     env = {"REDCLUST_HOME": str(tmp_path / "none"), "DATABASE_URL": database.target.url()}
-    redclust.inside("jobs", "list", env=env, check=0)
+    redclust("jobs", "list", env=env, check=0)
     assert not (tmp_path / "none").exists()
 
 
 def test_a_failure_names_its_details(redclust: Redclust, home: Path) -> None:
     url = "postgresql://keeper:s3cr3t&word@127.0.0.1:1/none"
     env = {"REDCLUST_HOME": str(home), "DATABASE_URL": url, "REDCLUST_LOG__DEBUG_KEEP": "2"}
-    failed = [redclust.inside("jobs", "list", env=env, check=11) for _ in range(3)][-1]
+    failed = [redclust("jobs", "list", env=env, check=11) for _ in range(3)][-1]
     error, hint = failed.stderr.splitlines()
     assert error.startswith("redclust: database not reachable")
     named = Path(hint.split("; details: ")[1])
@@ -75,7 +75,7 @@ def test_a_failure_names_its_details(redclust: Redclust, home: Path) -> None:
         assert "s3cr3t" not in text
     # The command line's own fault is no riddle.
     env["DATABASE_URL"] = ""
-    assert "details" not in redclust.inside("db", "log", env=env, check=2).stderr
+    assert "details" not in redclust("db", "log", env=env, check=2).stderr
     assert len(list(named.parent.iterdir())) == 2
 
 
@@ -155,7 +155,7 @@ def test_a_job_that_was_stuck_is_in_the_log_with_its_name(
         "REDDIT_CLIENT_SECRET": "rdtS3CR3T",
         "REDDIT_USER_AGENT": "linux:redclust:0.1 (by /u/test)",
     }
-    redclust.inside("jobs", "pause", env=env, check=0)
+    redclust("jobs", "pause", env=env, check=0)
     redclust("crawl", "run", "--until-empty", env=env, check=3)
     (reset,) = (one for one in events(home) if "Resetting stuck job golang" in str(one["message"]))
     assert (reset["job"], reset["verb"]) == ("golang", "crawl")
@@ -166,7 +166,7 @@ def test_a_run_of_the_map_has_its_number_in_the_log(
     redclust: Redclust, database: Database, home: Path
 ) -> None:
     env = {"REDCLUST_HOME": str(home), "DATABASE_URL": database.target.url(), "REDCLUST_LOG__FORMAT": "json"}
-    redclust.inside("precalc", env=env, check=3)
+    redclust("precalc", env=env, check=3)
     assert any(one.get("precalc") == 1 for one in events(home))
 
 
@@ -202,12 +202,12 @@ def test_a_log_that_cannot_be_written_fails_no_command(
     env = {"REDCLUST_HOME": str(home), "DATABASE_URL": database.target.url()}
     assert redclust("jobs", "list", env=env, check=0).stderr.startswith("redclust: database: ")
     env["REDCLUST_LOG__FILE"] = "/dev/full"
-    redclust.inside("jobs", "list", env=env, check=0)
+    redclust("jobs", "list", env=env, check=0)
 
 
 def test_the_log_on_stderr_takes_the_place_of_the_talk(redclust: Redclust, database: Database) -> None:
     env = {"DATABASE_URL": database.target.url(), "REDCLUST_LOG__FILE": "stderr"}
-    done = redclust.inside("jobs", "list", env=env, check=0)
+    done = redclust("jobs", "list", env=env, check=0)
     assert all(LINE.match(line) for line in done.stderr.splitlines())
     assert done.stderr.count("database: ") == 1
     assert logs.log_file(LogSettings(), Path("/map")) == Path("/map/logs/redclust.log")

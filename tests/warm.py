@@ -46,8 +46,8 @@ _PIPE_BYTES = 60_000
 #: What computes, crawls or draws brings libraries that most commands never need.
 _HEAVY = {
     *("redclust.graph", "redclust.picture", "redclust.reddit", "redclust.rehearsal"),
-    *(f"redclust.ops.{name}" for name in ("benchmark", "crawl", "demo", "graph", "precalc")),
-    *(f"redclust.render.{name}" for name in ("benchmark", "crawl", "demo", "graph", "precalc", "refresh")),
+    *(f"redclust.ops.{name}" for name in ("benchmark", "crawl", "demo")),
+    *(f"redclust.render.{name}" for name in ("benchmark", "crawl", "demo", "refresh")),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from redclust.db.session import Database
 from redclust.ops import backup
 from redclust.ops.backup import BackupReport, Options
 from redclust.report import Silent
-from warm import Warm
-
-
-@pytest.fixture
-def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
-    """Calls are forks of one interpreter, but for those with ``fresh=True``."""
-    return replace(redclust, warm=warm)
 
 
 @pytest.fixture

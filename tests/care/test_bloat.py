@@ -204,11 +204,9 @@ def _advice(database: Database) -> tuple[integrity.IndexAdvice, ...]:
 def test_the_command(redclust: Redclust, connection: Connection) -> None:
     make(connection, "much", "texts", 12_000, 60, vacuumed=True)
     env = {"REDCLUST_MAINTENANCE__BLOAT_MIN_MB": "0.1"}
-    done = redclust("integrity", "bloat", env=env, check=3)
+    done = redclust("integrity", "bloat", env=env, check=3, fresh=True)
     assert "redclust reindex much_pkey" in done.stdout
-    document = json.loads(
-        redclust.inside("integrity", "bloat", "much", "--format", "json", env=env, check=3).stdout
-    )
+    document = json.loads(redclust("integrity", "bloat", "much", "--format", "json", env=env, check=3).stdout)
     assert document["schema"] == "redclust.integrity.bloat/1"
-    assert redclust.inside("integrity", "bloat", check=0).stdout.startswith("0 bloated (at least 30%")
-    assert "there is no table nonsense" in redclust.inside("integrity", "bloat", "nonsense", check=2).stderr
+    assert redclust("integrity", "bloat", check=0).stdout.startswith("0 bloated (at least 30%")
+    assert "there is no table nonsense" in redclust("integrity", "bloat", "nonsense", check=2).stderr

@@ -176,8 +176,8 @@ def test_each_fault_fails_its_own_check_alone(
 ) -> None:
     connection.execute(HEALTHY.encode())
     line = ("--database-url", database.target.url(), "--home", str(tmp_path))
-    redclust.inside(*line, "backup", "now", check=0)
-    redclust.inside(*line, "backup", "drill", check=0)
+    redclust(*line, "backup", "now", check=0)
+    redclust(*line, "backup", "drill", check=0)
     # Where both places are on one disk that is said, and is no fault of the test's.
     (place,) = (one for one in doctor.examine(load()).findings if one.check == "backup place")
     same_disk = {"backup place": "warning"} if place.state == "warning" else {}

@@ -144,11 +144,11 @@ def test_a_chain_of_three_is_a_tree(
     assert top.since is not None
     assert top.blocks[0].waits_since is not None
     assert "holder" in [one.application for one in report.in_transaction]
-    told = redclust("db", "activity", home=cluster, check=0).stdout
+    told = redclust("db", "activity", home=cluster, check=0, fresh=True).stdout
     assert re.search(r"2 wait for a lock:\nholder \(process \d+, postgres, idle in transaction", told)
     assert re.search(r"\n  <- middle \(process .* waits for .*\): UPDATE things", told)
     assert re.search(r"\n    <- last", told)
-    document = json.loads(redclust.inside("db", "activity", "--format", "json", home=cluster, check=0).stdout)
+    document = json.loads(redclust("db", "activity", "--format", "json", home=cluster, check=0).stdout)
     assert document["blockers"][0]["blocks"][0]["blocks"][0]["name"] == "last"
     wanted = [one for one in db.locks(connector, every=False).locks if not one.granted]
     assert {one.application for one in wanted} == {"middle", "last"}
@@ -197,11 +197,14 @@ def test_a_forgotten_prepared_transaction_is_named(
         report = db.activity(connector, longer_than_s=2)
         (top,) = report.blockers
         assert (top.pid, chain(top)) == (None, ["forgotten", "waiter"])
-        told = redclust.inside("db", "activity", home=cluster, check=0).stdout
+        told = redclust("db", "activity", home=cluster, check=0).stdout
         assert re.search(r"Prepared transaction forgotten of postgres, for .*ROLLBACK PREPARED", told)
         held = [one for one in db.locks(connector, every=True).locks if one.pid is None]
         assert {one.application for one in held} == {"forgotten"}
-        assert "prepared   forgotten" in redclust("db", "locks", "--all", home=cluster, check=0).stdout
+        assert (
+            "prepared   forgotten"
+            in redclust("db", "locks", "--all", home=cluster, check=0, fresh=True).stdout
+        )
     finally:
         waiter.cancel()
         look.execute("ROLLBACK PREPARED 'forgotten'")
@@ -239,7 +242,7 @@ def test_a_query_of_five_seconds_runs_long(
     (found,) = db.activity(connector, longer_than_s=2).active
     assert (found.application, found.query) == ("sleeper", "SELECT pg_sleep(50)")
     assert db.activity(connector, longer_than_s=60).active == ()
-    told = redclust.inside("db", "activity", home=cluster, check=0).stdout
+    told = redclust("db", "activity", home=cluster, check=0).stdout
     assert "At one statement for longer than 2.0s" in told
     assert "SELECT pg_sleep(50)" in told
 
@@ -258,18 +261,16 @@ def test_twenty_idle_sessions_are_counted_and_ended(
     assert counted.limit == 100
     assert counted.used >= 24
     assert counted.ok
-    refused = redclust("db", "terminate-idle", "--older-than", "0s", home=cluster, check=17)
+    refused = redclust("db", "terminate-idle", "--older-than", "0s", home=cluster, check=17, fresh=True)
     assert "20 idle sessions will be ended: leaky pool (postgres, process" in refused.stderr
     assert "this needs --yes" in refused.stderr
-    planned = redclust.inside(
-        "db", "terminate-idle", "--older-than", "0s", "--dry-run", home=cluster, check=0
-    )
+    planned = redclust("db", "terminate-idle", "--older-than", "0s", "--dry-run", home=cluster, check=0)
     assert planned.stdout.count("would be ended") == 20
-    assert redclust.inside(
+    assert redclust(
         "db", "terminate-idle", "--older-than", "1h", "--yes", home=cluster, check=0
     ).stdout.startswith("No session of reddit_cluster has been idle for 1h")
     assert alive(look, [idle[0].info.backend_pid])
-    done = redclust.inside("db", "terminate-idle", "--older-than", "0s", "--yes", home=cluster, check=0)
+    done = redclust("db", "terminate-idle", "--older-than", "0s", "--yes", home=cluster, check=0)
     assert "Ended 20 sessions" in done.stdout
     assert not alive(look, [one.info.backend_pid for one in idle])
     for one in (*spared.values(), inside):
@@ -295,7 +296,7 @@ def test_too_many_connections_are_said(
         client("leaky pool", autocommit=True)
     report = db.connections(connector)
     assert not report.ok
-    told = redclust("db", "connections", home=cluster, check=3).stdout
+    told = redclust("db", "connections", home=cluster, check=3, fresh=True).stdout
     assert "redclust db terminate-idle --older-than 10m" in told
     suggested = {one.name: one for one in db.settings(connector, apply=False, chosen={}).settings}
     assert suggested["max_connections"].suggested == 200
@@ -349,21 +350,23 @@ def test_a_role_that_may_not_see_others_is_told_so(
 def test_slow_statements_are_logged_and_counted_from_the_log(
     redclust: Redclust, cluster: Path, client: Open
 ) -> None:
-    assert "Nothing counts statements here" in redclust("db", "slow", home=cluster, check=0).stdout
-    told = redclust.inside("db", "slow", "--enable-log", "0.05s", home=cluster, check=0).stdout
+    assert (
+        "Nothing counts statements here" in redclust("db", "slow", home=cluster, check=0, fresh=True).stdout
+    )
+    told = redclust("db", "slow", "--enable-log", "0.05s", home=cluster, check=0).stdout
     assert "have statements of 0.1s and longer logged" in told
     assert ask(cluster, "SHOW log_min_duration_statement") == "50ms"
     one = client("app", autocommit=True)
     for _ in range(2):
         one.execute("SELECT pg_sleep(0.06), 'a secret'")
     one.execute("ALTER ROLE postgres PASSWORD 'hunter2' VALID UNTIL 'infinity'")
-    document = json.loads(redclust.inside("db", "slow", "--format", "json", home=cluster, check=0).stdout)
+    document = json.loads(redclust("db", "slow", "--format", "json", home=cluster, check=0).stdout)
     assert document["source"] == "log"
     found = {s["query"]: s["calls"] for s in document["statements"]}
     assert found["SELECT pg_sleep(?.?), ?"] == 2 or any("pg_sleep" in name for name in found)
-    lines = redclust("db", "log", "--grep", "duration:", "-n", "1", home=cluster, check=0).stdout
+    lines = redclust("db", "log", "--grep", "duration:", "-n", "1", home=cluster, check=0, fresh=True).stdout
     assert "pg_sleep" in lines
-    told = redclust.inside("db", "slow", "--disable-log", home=cluster, check=0).stdout
+    told = redclust("db", "slow", "--disable-log", home=cluster, check=0).stdout
     assert "have nothing logged" in told
     assert ask(cluster, "SHOW log_min_duration_statement") == "-1"
 
@@ -397,10 +400,7 @@ def test_the_log_is_followed_through_a_new_file(redclust: Redclust, cluster: Pat
 
 
 def test_a_bad_pattern_and_a_log_elsewhere(redclust: Redclust, cluster: Path, target: Target) -> None:
-    assert (
-        "not a regular expression"
-        in redclust.inside("db", "log", "--grep", "(", home=cluster, check=2).stderr
-    )
+    assert "not a regular expression" in redclust("db", "log", "--grep", "(", home=cluster, check=2).stderr
     failed = redclust("--database-url", target.url(), "db", "log", check=2)
     assert "HINT: on its machine" in failed.stderr
     with pytest.raises(UsageError, match="there is no log"):
@@ -413,12 +413,12 @@ def test_settings_are_suggested_with_reasons_and_written_on_demand(
     report = db.settings(connector, apply=False, chosen={})
     assert report.embedded
     assert all(one.reason for one in report.settings)
-    assert "ALTER SYSTEM" not in redclust("db", "settings", home=cluster, check=0).stdout
+    assert "ALTER SYSTEM" not in redclust("db", "settings", home=cluster, check=0, fresh=True).stdout
     for bad in ("max_connections=many", "fsync=off", "work_mem=3"):
-        redclust.inside("db", "settings", "--set", bad, home=cluster, check=2)
+        redclust("db", "settings", "--set", bad, home=cluster, check=2)
     with pytest.raises(Refused, match="memory"):
         db.settings(connector, apply=True, chosen={"shared_buffers": "100TB"})
-    told = redclust.inside(
+    told = redclust(
         "db",
         "settings",
         "--apply",
@@ -432,12 +432,12 @@ def test_settings_are_suggested_with_reasons_and_written_on_demand(
     assert "In force after redclust db restart: max_connections" in told
     assert ask(cluster, "SHOW work_mem") == "5MB"
     assert ask(cluster, "SHOW max_connections") == "100"
-    redclust.inside("db", "slow", "--enable-statements", home=cluster, check=0)
-    redclust("db", "restart", "--force", home=cluster, check=0)
+    redclust("db", "slow", "--enable-statements", home=cluster, check=0)
+    redclust("db", "restart", "--force", home=cluster, check=0, fresh=True)
     assert ask(cluster, "SHOW max_connections") == "120"
     assert ask(cluster, "SELECT count(*) FROM things") == "2"
     document = json.loads(
-        redclust.inside("db", "slow", "--limit", "500", "--format", "json", home=cluster, check=0).stdout
+        redclust("db", "slow", "--limit", "500", "--format", "json", home=cluster, check=0).stdout
     )
     assert document["source"] == "pg_stat_statements"
     assert any("things" in statement["query"] for statement in document["statements"])

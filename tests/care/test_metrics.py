@@ -148,8 +148,8 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     alerts = rules(pytestconfig)
     connection.execute(HEALTHY.encode())
     line = ("--database-url", database.target.url(), "--home", str(tmp_path))
-    redclust.inside(*line, "backup", "now", check=0)
-    redclust.inside(*line, "backup", "drill", check=0)
+    redclust(*line, "backup", "now", check=0)
+    redclust(*line, "backup", "drill", check=0)
     settings = {"database": {"url": database.target.url()}}
     loaded = Loaded(Settings.model_validate(settings), tmp_path, None)
     found = replace(facts.gather(loaded), disks=(Disk("home", "/", 100, 50),), log_errors=(0, 1000))
@@ -212,7 +212,7 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     assert not isinstance(used, facts.Missing)
     full = replace(found, connections=replace(used, used=used.limit))
     assert firing(full) == {"RedclustConnectionsExhausted"}
-    redclust.inside(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
+    redclust(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
     failed = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
     assert firing(failed) - before == {"RedclustBackupFailing"}
     nowhere = Loaded(

@@ -124,12 +124,12 @@ def test_what_to_reindex_must_be_said(database: Database, redclust: Redclust) ->
         run(database)
     with pytest.raises(UsageError, match="no table or index nonsense"):
         run(database, "posts", "nonsense")
-    assert "--all" in redclust("reindex", check=2).stderr
+    assert "--all" in redclust("reindex", check=2, fresh=True).stderr
 
 
 def test_a_dry_run_changes_nothing(redclust: Redclust, connection: Connection) -> None:
     before = connection.execute("SELECT 'graph_nodes_pkey'::regclass::oid").fetchone()
-    told = redclust.inside("reindex", "graph_nodes", "--dry-run", check=0).stdout
+    told = redclust("reindex", "graph_nodes", "--dry-run", check=0).stdout
     assert "planned" in told
     assert "Needs up to" in told
     assert "Nothing was done (--dry-run)" in told
@@ -264,7 +264,7 @@ def test_a_run_that_is_ended_leaves_nothing_after_the_next(
     other.rollback()
     # A server does not notice that its client was killed before its statement has ended.
     wait_until(lambda: not builders(connection), "its statement has ended")
-    redclust.inside("reindex", "graph_links", check=0)
+    redclust("reindex", "graph_links", check=0)
     assert invalid(connection) == set()
 
 

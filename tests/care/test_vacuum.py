@@ -71,7 +71,7 @@ def test_a_locked_table_is_skipped_and_its_holder_named(
         assert not report.ok
         other.rollback()
     other.execute("LOCK TABLE users")
-    done = redclust("vacuum", "users", check=3)
+    done = redclust("vacuum", "users", check=3, fresh=True)
     assert "users skipped: locked by another session: nightly-report (server process" in done.stdout
     assert "Vacuumed 0 of 1 tables" in done.stdout
 
@@ -91,7 +91,7 @@ def test_whoever_keeps_dead_rows_is_named(
     (holder,) = report.held_back_by
     assert (holder.kind, holder.pid, holder.name) == ("session", other.info.backend_pid, "analyst")
     assert report.ok, "all was done that could be done"
-    told = redclust.inside("vacuum", "users", check=0).stdout
+    told = redclust("vacuum", "users", check=0).stdout
     assert re.search(r"Dead rows are left because .*\n  analyst \(server process \d+, .*, since 20", told)
     other.rollback()
     assert run(database, "users").held_back_by == ()
@@ -108,7 +108,7 @@ def test_a_younger_transaction_is_not_blamed(
 def test_a_dry_run_does_nothing(redclust: Redclust, database: Database, dead: int) -> None:
     report = run(database, "users", dry_run=True)
     assert (one(report, "users").state, one(report, "users").dead_rows_before) == ("planned", dead)
-    assert "Nothing was done (--dry-run)" in redclust.inside("vacuum", "--dry-run", check=0).stdout
+    assert "Nothing was done (--dry-run)" in redclust("vacuum", "--dry-run", check=0).stdout
     assert one(run(database, "users", dry_run=True), "users").dead_rows_before == dead
 
 
@@ -131,7 +131,7 @@ def test_two_vacuums_at_once_and_none_beside_a_restore(redclust: Redclust, datab
         with pytest.raises(Locked, match="redclust test"):
             run(database, "users")
         assert run(database, "users", dry_run=True).ok
-        assert "redclust test (server process" in redclust.inside("vacuum", check=13).stderr
+        assert "redclust test (server process" in redclust("vacuum", check=13).stderr
 
 
 def test_a_role_that_may_not_is_told_so(
@@ -181,7 +181,7 @@ def test_who_may_maintain_needs_to_own_nothing(
 
 
 def test_the_report_as_json(redclust: Redclust, dead: int) -> None:
-    document = json.loads(redclust.inside("vacuum", "users", "--format", "json", check=0).stdout)
+    document = json.loads(redclust("vacuum", "users", "--format", "json", check=0).stdout)
     assert document["schema"] == "redclust.vacuum/1"
     assert document["tables"][0]["dead_rows_before"] == dead
-    assert redclust.inside("-q", "vacuum", check=0).stdout == ""
+    assert redclust("-q", "vacuum", check=0).stdout == ""

@@ -64,7 +64,7 @@ def test_the_plan_says_what_is_locked_needed_and_who_is_there(
     assert 0 < (much.full.needed_bytes or 0) < (much.size_bytes_before or 0), "more than half is bloat"
     assert [holder.name for holder in much.full.connected] == ["analyst"]
     assert "analyst" in {holder.name for holder in plan.connected}
-    told = redclust.inside("vacuum", "--full", "much", "--dry-run", check=0).stdout
+    told = redclust("vacuum", "--full", "much", "--dry-run", check=0).stdout
     assert "analyst (server process" in told
     assert re.search(r"keeps everybody out of 1 tables, one at a time, for about \S+ in all \(a guess", told)
     assert "Nothing was done (--dry-run)" in told
@@ -74,13 +74,13 @@ def test_it_is_not_done_without_the_name_of_the_database(
     redclust: Redclust, database: Database, connection: Connection
 ) -> None:
     name = database.name()
-    refused = redclust.inside("vacuum", "--full", "much", check=17)
+    refused = redclust("vacuum", "--full", "much", check=17)
     assert f"this needs --confirm {name}" in refused.stderr
-    assert redclust.inside("vacuum", "--full", "much", "--confirm", "other", check=17).stdout == ""
-    assert redclust.inside("vacuum", "--full", "--dry-run", check=0)
+    assert redclust("vacuum", "--full", "much", "--confirm", "other", check=17).stdout == ""
+    assert redclust("vacuum", "--full", "--dry-run", check=0)
     before = connection.execute("SELECT pg_relation_filenode('much')").fetchone()
     document = json.loads(
-        redclust.inside("vacuum", "--full", "much", "--confirm", name, "--format", "json", check=0).stdout
+        redclust("vacuum", "--full", "much", "--confirm", name, "--format", "json", check=0).stdout
     )
     assert (document["full"], document["tables"][0]["state"]) == (True, "done")
     assert connection.execute("SELECT pg_relation_filenode('much')").fetchone() != before

@@ -79,17 +79,17 @@ def test_a_person_is_gone_from_everywhere(
     theirs = f"FROM comments c JOIN users u ON u.id = c.author_id WHERE u.name = '{author}'"
     wrote = one(database, f"SELECT array_agg(c.id) {theirs}")
     url = ("--database-url", database.target.url(), "--home", str(home))
-    seen = redclust(*url, "crawl", "forget", f"u/{author}", "--dry-run", "--format", "json", check=0)
+    seen = redclust(
+        *url, "crawl", "forget", f"u/{author}", "--dry-run", "--format", "json", check=0, fresh=True
+    )
     assert json.loads(seen.stdout)["comments"] == len(wrote)
     assert rows_that_say(database, author) == before
-    refused = redclust.inside(*url, "crawl", "forget", f"u/{author}", check=17)
+    refused = redclust(*url, "crawl", "forget", f"u/{author}", check=17)
     assert f"--confirm {author}" in refused.stderr
-    redclust.inside(*url, "crawl", "forget", f"u/{author}", "--confirm", "somebody", check=17)
+    redclust(*url, "crawl", "forget", f"u/{author}", "--confirm", "somebody", check=17)
     assert rows_that_say(database, author) == before
 
-    done = redclust.inside(
-        *url, "crawl", "forget", f"u/{author}", "--confirm", author, "--format", "json", check=0
-    )
+    done = redclust(*url, "crawl", "forget", f"u/{author}", "--confirm", author, "--format", "json", check=0)
     report = json.loads(done.stdout)
     assert (report["comments"], report["rejects_lines"]) == (len(wrote), 1)
     assert rows_that_say(database, author) == {}
@@ -109,9 +109,7 @@ def test_a_person_is_gone_from_everywhere(
     import_files(database, [dump], filters=Filters(), batch_rows=10, rejects_dir=tmp_path, progress=Silent())
     assert rows_that_say(database, author) == {}
     assert rows_that_say(database, "as it was") == rows_that_say(database, "from before") == {}
-    again = redclust.inside(
-        *url, "crawl", "forget", f"u/{author}", "--confirm", author, "--format", "json", check=0
-    )
+    again = redclust(*url, "crawl", "forget", f"u/{author}", "--confirm", author, "--format", "json", check=0)
     assert json.loads(again.stdout)["comments"] == 0
 
 
@@ -135,8 +133,8 @@ def test_the_backups_that_hold_the_name_are_told(
     redclust: Redclust, database: Database, author: str, tmp_path: Path
 ) -> None:
     url = ("--database-url", database.target.url(), "--home", str(tmp_path / "home"))
-    redclust(*url, "backup", "now", check=0)
-    done = redclust.inside(*url, "crawl", "forget", author, "--confirm", author, check=0)
+    redclust(*url, "backup", "now", check=0, fresh=True)
+    done = redclust(*url, "crawl", "forget", author, "--confirm", author, check=0)
     assert "Backup reddit_cluster_" in done.stdout
     assert "until 7 newer ones have been verified" in done.stdout
 
@@ -156,7 +154,7 @@ def test_neither_a_restore_nor_an_undo_brings_a_person_back(
     swap()  # what it keeps has the name
     assert "users" in rows_that_say(database, author)
     url = ("--database-url", database.target.url(), "--home", str(tmp_path / "home"))
-    redclust.inside(*url, "crawl", "forget", author, "--confirm", author, check=0)
+    redclust(*url, "crawl", "forget", author, "--confirm", author, check=0)
     for step in (lambda: restore.undo(database.connector, Silent(), terminate=False, lock_wait_s=0), swap):
         step()
         assert one(database, "SELECT count(*) FROM comments") > 0
@@ -177,7 +175,9 @@ def test_no_secret_is_anywhere(
     for weather, changed in (("", {}), ("503 on=comments share=0.5", {}), ("401-bare", {})):
         rehearsal.weather.clear()
         rehearsal.weather.add(weather)
-        done = redclust("crawl", "--sub", names[0], "--format", "json", "-vv", env={**env, **changed})
+        done = redclust(
+            "crawl", "--sub", names[0], "--format", "json", "-vv", env={**env, **changed}, fresh=True
+        )
         told += [done.stdout, done.stderr]
     rehearsal.weather.clear()
     process = redclust.start("crawl", "run", env=env)

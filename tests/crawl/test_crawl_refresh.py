@@ -369,7 +369,7 @@ def test_the_oldest_check_comes_first_and_a_limit_is_kept(database: Database, re
 def test_a_dry_run_tells_the_cost_and_asks_nothing(
     database: Database, rehearsal: Rehearsal, redclust: Redclust
 ) -> None:
-    told = redclust("crawl", "refresh", "--dry-run", env=environment(rehearsal), check=0).stdout
+    told = redclust("crawl", "refresh", "--dry-run", env=environment(rehearsal), check=0, fresh=True).stdout
     assert "200 posts, 1,500 comments, 0 accounts (17 requests" in told
     assert "accounts have no number" in told
     assert rehearsal.requests() == []
@@ -425,7 +425,7 @@ def test_it_goes_on_where_it_was_ended(
 
 @pytest.mark.usefixtures("load")
 def test_a_run_is_written_down(database: Database, rehearsal: Rehearsal, redclust: Redclust) -> None:
-    told = redclust.inside("crawl", "refresh", env=environment(rehearsal), check=0).stdout
+    told = redclust("crawl", "refresh", env=environment(rehearsal), check=0).stdout
     assert "Looked at again: 200 posts, 1,500 comments" in told
     assert "The oldest check is of" in told
     (row,) = rows(database, "SELECT verdict, figures FROM run_history WHERE verb = 'crawl refresh'")

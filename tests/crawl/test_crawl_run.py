@@ -147,11 +147,11 @@ def test_bad_names_are_told_before_anything_is_sent(
     for bad in ("r/", "go lang", "https://example.org/r/golang", "u/golang", "all", "x" * 30):
         with pytest.raises(UsageError):
             parse(["golang", bad], seed=False, settings=settings.crawl)
-    done = redclust.inside("crawl", "--sub", "golang", "--sub", "go lang", env=env, check=2)
+    done = redclust("crawl", "--sub", "golang", "--sub", "go lang", env=env, check=2)
     assert len(done.stderr.splitlines()) == 2
-    done = redclust.inside("crawl", "--sub", "golang", "--sort", "newest", env=env, check=2)
+    done = redclust("crawl", "--sub", "golang", "--sort", "newest", env=env, check=2)
     assert "newest" in done.stderr
-    assert "--seed" in redclust.inside("crawl", env=env, check=2).stderr
+    assert "--seed" in redclust("crawl", env=env, check=2).stderr
     assert not rehearsal.requests()
     assert one(database, "SELECT count(*) FROM crawl_jobs") == 0
 
@@ -161,7 +161,7 @@ def test_the_command_says_what_it_did(
 ) -> None:
     env = environment(rehearsal, depth_limit=0)
     name = world.subreddits[0].name
-    done = redclust.inside(
+    done = redclust(
         "crawl", "--sub", f"/r/{name.lower()}", "--sub", "nobodyhome", "--format", "json", env=env, check=3
     )
     report = json.loads(done.stdout)
@@ -169,14 +169,14 @@ def test_the_command_says_what_it_did(
     assert [sub["verdict"] for sub in report["subreddits"]] == ["ok", "missing"]
     assert report["requests"] == len(rehearsal.requests())
     assert "at most" in done.stderr
-    told = redclust("crawl", "status", "--format", "json", check=0).stdout
+    told = redclust("crawl", "status", "--format", "json", check=0, fresh=True).stdout
     found = json.loads(told)
     assert found["jobs"] == {"completed": 2}
     assert found["budgets"][0]["sent"] == len(rehearsal.requests())
     assert found["workers"] == []
-    text = redclust.inside("crawl", "status", check=0).stdout
+    text = redclust("crawl", "status", check=0).stdout
     assert "circuit breaker closed" in text
-    assert "requests at most" in redclust("crawl", "plan", "--sub", "golang", check=0).stdout
+    assert "requests at most" in redclust("crawl", "plan", "--sub", "golang", check=0, fresh=True).stdout
 
 
 def test_refused_credentials_end_it_and_lose_no_job(
@@ -223,7 +223,7 @@ def test_sigterm_ends_a_worker_after_the_page_in_hand(
     assert one(database, "SELECT count(*) FROM crawl_workers") == 0
     # It goes on where it was: what was paid for is not asked for again.
     rehearsal.weather.clear()
-    redclust.inside("crawl", "run", "--until-empty", env=environment(rehearsal, depth_limit=0), check=0)
+    redclust("crawl", "run", "--until-empty", env=environment(rehearsal, depth_limit=0), check=0)
     site = rehearsal.site
     posts = {site.post_names[i] for place in range(6) for i in site.posts_in[place]}
     assert stored(database)[0] == posts
@@ -294,12 +294,12 @@ def test_an_open_breaker_is_told_and_closing_it_lets_workers_go_on(
     wait_until(lambda: not status(database).ok, "the breaker opens")
     handed_back = "SELECT count(*) FROM crawl_runs WHERE error_message LIKE 'circuit breaker open%'"
     wait_until(lambda: one(database, handed_back) > 0, "the worker meets it")
-    done = redclust.inside("crawl", "status", check=3)
+    done = redclust("crawl", "status", check=3)
     assert "circuit breaker open until" in done.stdout
-    done = redclust.inside("crawl", "--sub", world.subreddits[1].name, env=environment(rehearsal), check=15)
+    done = redclust("crawl", "--sub", world.subreddits[1].name, env=environment(rehearsal), check=15)
     assert "circuit breaker open" in done.stderr
     rehearsal.weather.clear()
-    assert "Circuit breaker closed" in redclust("crawl", "reset-breaker", check=0).stdout
+    assert "Circuit breaker closed" in redclust("crawl", "reset-breaker", check=0, fresh=True).stdout
     assert process.wait(timeout=30) == 3  # it had to try again
     assert "circuit breaker open" in process.communicate()[1]
     assert {verdict for _, verdict in jobs(database).values()} == {"ok"}

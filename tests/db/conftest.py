@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from harness import (
     IS_ROOT,
     OtherUser,
-    Redclust,
     dispose,
     own_server,
     settings_for,
@@ -20,13 +18,6 @@ from harness import (
 )
 from redclust.db import schema
 from redclust.db.connect import Connector
-from warm import Warm
-
-
-@pytest.fixture
-def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
-    """Calls are forks of one interpreter, but for those with ``fresh=True``."""
-    return replace(redclust, warm=warm)
 
 
 @pytest.fixture(scope="session")

@@ -43,28 +43,28 @@ def test_every_verb_that_cares_leaves_a_row(redclust: Redclust, database: Databa
             "SELECT s.id * 100 + u.id, s.id, u.id, 'a', now() FROM subreddits AS s, users AS u"
         )
     for _ in range(2):
-        redclust.inside("precalc", check=0)
-        redclust.inside("integrity", "check", check=0)
-    redclust.inside("integrity", "check", "--type", "graph-links", check=0)  # a part of it is no round
-    redclust("maintenance", check=0)
-    document = json.loads(redclust("history", "--format", "json", check=0).stdout)
+        redclust("precalc", check=0)
+        redclust("integrity", "check", check=0)
+    redclust("integrity", "check", "--type", "graph-links", check=0)  # a part of it is no round
+    redclust("maintenance", check=0, fresh=True)
+    document = json.loads(redclust("history", "--format", "json", check=0, fresh=True).stdout)
     told = sorted(run["verb"] for run in document["runs"])
     assert told == ["integrity.check", "integrity.check", "maintenance", "precalc", "precalc"]
     assert all(run["verdict"] == "ok" for run in document["runs"])
     (precalc,) = [one for one in document["trends"] if one["verb"] == "precalc"]
     assert (precalc["figure"], len(precalc["values"])) == ("duration_s", 2)
-    only = json.loads(redclust.inside("history", "integrity", "--format", "json", check=0).stdout)
+    only = json.loads(redclust("history", "integrity", "--format", "json", check=0).stdout)
     assert {run["verb"] for run in only["runs"]} == {"integrity.check"}
     assert {one["figure"] for one in only["trends"]} >= {"duration_s", "found_rows"}
-    shown = redclust.inside("history", "integrity check", check=0).stdout
+    shown = redclust("history", "integrity check", check=0).stdout
     assert "found_rows" in shown
     assert "▁" in shown
-    assert "No run of drill was written down yet" in redclust.inside("history", "drill", check=0).stdout
+    assert "No run of drill was written down yet" in redclust("history", "drill", check=0).stdout
 
 
 def test_a_failed_precalc_is_in_the_history_with_its_reason(redclust: Redclust) -> None:
-    redclust.inside("precalc")
-    (run,) = json.loads(redclust.inside("history", "precalc", "--format", "json", check=0).stdout)["runs"]
+    redclust("precalc")
+    (run,) = json.loads(redclust("history", "precalc", "--format", "json", check=0).stdout)["runs"]
     assert (run["verdict"], run["figures"]["error"]) == ("failed", "No subreddits found")
 
 

@@ -59,7 +59,7 @@ def links_of(loaded: Any) -> dict[frozenset[str], Attributes]:
 
 def export(redclust: Redclust, tmp_path: Path, to: str, *options: str) -> Path:
     path = tmp_path / f"graph.{to}"
-    redclust("--quiet", "graph", "export", "--to", to, "--output", str(path), *options, check=0)
+    redclust("--quiet", "graph", "export", "--to", to, "--output", str(path), *options, check=0, fresh=True)
     return path
 
 
@@ -85,7 +85,7 @@ def test_gexf(redclust: Redclust, graph: Graph, tmp_path: Path) -> None:
 
 
 def test_json(redclust: Redclust, graph: Graph) -> None:
-    document = json.loads(redclust.inside("graph", "export", "--to", "json", check=0).stdout)
+    document = json.loads(redclust("graph", "export", "--to", "json", check=0).stdout)
     assert document["schema"] == "redclust.graph.export/1"
     assert document["graph"] == {"computed_at": "2021-04-02T10:02:00Z", "nodes": 17, "links": 21}
     loaded = networkx.node_link_graph(document, edges="links")
@@ -94,7 +94,7 @@ def test_json(redclust: Redclust, graph: Graph) -> None:
 
 
 def test_ndjson(redclust: Redclust, graph: Graph) -> None:
-    done = redclust.inside("graph", "export", "--to", "ndjson", check=0)
+    done = redclust("graph", "export", "--to", "ndjson", check=0)
     head, *lines = (json.loads(line) for line in done.stdout.splitlines())
     assert head == {
         "kind": "graph",
@@ -113,7 +113,7 @@ def test_ndjson(redclust: Redclust, graph: Graph) -> None:
 
 
 def test_csv_is_two_files(redclust: Redclust, graph: Graph, tmp_path: Path) -> None:
-    done = redclust.inside("graph", "export", "--to", "csv", "-o", str(tmp_path / "reddit.csv"), check=0)
+    done = redclust("graph", "export", "--to", "csv", "-o", str(tmp_path / "reddit.csv"), check=0)
     nodes_path, links_path = tmp_path / "reddit-nodes.csv", tmp_path / "reddit-links.csv"
     first, second, told = done.stdout.splitlines()
     assert first.startswith(f"{nodes_path} (")
@@ -135,7 +135,7 @@ def test_csv_is_two_files(redclust: Redclust, graph: Graph, tmp_path: Path) -> N
 
 def test_only_subreddits_of_a_size(redclust: Redclust, graph: Graph) -> None:
     options = ("--type", "subreddit", "--min-val", "120")
-    done = redclust.inside("graph", "export", "--to", "json", *options, check=0)
+    done = redclust("graph", "export", "--to", "json", *options, check=0)
     loaded = networkx.node_link_graph(json.loads(done.stdout), edges="links")
     nodes = {
         node: data
@@ -211,9 +211,9 @@ def test_a_detailed_graph_with_heights_is_read_back(database: Database, graph: G
 
 def test_the_options_of_a_selection(redclust: Redclust, graph: Graph) -> None:
     options = ("--community", "1", "--top", "2", "--type", "subreddit", "--min-val", "61")
-    done = redclust.inside("graph", "export", "--to", "json", *options, check=0)
+    done = redclust("graph", "export", "--to", "json", *options, check=0)
     assert [node["id"] for node in json.loads(done.stdout)["nodes"]] == ["subreddit_6"]
-    none = redclust.inside("graph", "export", "--to", "json", "--community", "77", check=3)
+    none = redclust("graph", "export", "--to", "json", "--community", "77", check=3)
     assert "no node of the graph passes --type, --community and --min-val" in none.stderr
 
 
@@ -236,7 +236,7 @@ def test_names_that_no_xml_can_hold(database: Database, graph: Graph) -> None:
 
 
 def test_an_empty_graph_is_written_and_said_to_be_empty(redclust: Redclust) -> None:
-    done = redclust.inside("graph", "export", "--to", "json", check=3)
+    done = redclust("graph", "export", "--to", "json", check=3)
     assert json.loads(done.stdout)["nodes"] == []
     assert "the graph is empty: redclust precalc" in done.stderr
 
@@ -277,7 +277,7 @@ def test_a_device_stays_a_device(redclust: Redclust, graph: Graph, tmp_path: Pat
 
 def test_where_nothing_can_be_written(redclust: Redclust, graph: Graph, tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "graph.json"
-    done = redclust.inside("--quiet", "graph", "export", "--to", "json", "--output", str(missing), check=2)
+    done = redclust("--quiet", "graph", "export", "--to", "json", "--output", str(missing), check=2)
     assert done.stderr.startswith(f"redclust: cannot write {missing}: No such file or directory\n")
 
 

@@ -19,7 +19,7 @@ from redclust.report import Silent
 def test_text_says_where_the_picture_is_and_what_is_on_it(
     redclust: Redclust, graph: Graph, tmp_path: Path
 ) -> None:
-    done = redclust("graph", "map", "out.png", cwd=tmp_path, check=0)
+    done = redclust("graph", "map", "out.png", cwd=tmp_path, check=0, fresh=True)
     picture = tmp_path / "out.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
     first, *rest = done.stdout.splitlines()
@@ -76,7 +76,7 @@ def test_the_order_of_rows_does_not_show(database: Database, graph: Graph, tmp_p
 
 
 def test_nothing_to_draw_makes_no_file(redclust: Redclust, tmp_path: Path) -> None:
-    done = redclust.inside("graph", "map", str(tmp_path / "map.svg"), check=3)
+    done = redclust("graph", "map", str(tmp_path / "map.svg"), check=3)
     assert done.stdout.startswith("No subreddit to draw")
     assert list(tmp_path.iterdir()) == []
 

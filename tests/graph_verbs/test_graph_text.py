@@ -139,7 +139,7 @@ def without_padding(text: str) -> str:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_whole_outputs(redclust: Redclust, graph: Graph, arguments: tuple[str, ...], expected: str) -> None:
-    done = redclust.inside("graph", *arguments, check=0)
+    done = redclust("graph", *arguments, check=0)
     assert without_padding(done.stdout) == expected
 
 
@@ -167,7 +167,7 @@ def test_a_table_fits_a_terminal_of_80_columns(redclust: Redclust, graph: Graph)
 
 
 def test_an_empty_graph_is_said_to_be_empty(redclust: Redclust) -> None:
-    done = redclust("graph", "show", check=3)
+    done = redclust("graph", "show", check=3, fresh=True)
     assert done.stdout == (
         "The graph is empty: redclust precalc computes it, after redclust import has brought data in\n"
     )
@@ -175,7 +175,7 @@ def test_an_empty_graph_is_said_to_be_empty(redclust: Redclust) -> None:
 
 @pytest.mark.parametrize("verb", ["top", "communities"])
 def test_every_list_of_an_empty_graph_names_precalc(redclust: Redclust, verb: str) -> None:
-    assert "redclust precalc" in redclust.inside("graph", verb, check=3).stdout
+    assert "redclust precalc" in redclust("graph", verb, check=3).stdout
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_every_list_of_an_empty_graph_names_precalc(redclust: Redclust, verb: st
 def test_what_is_not_there_is_said_with_what_to_do(
     redclust: Redclust, graph: Graph, arguments: tuple[str, ...], message: str
 ) -> None:
-    assert message in redclust.inside("--quiet", "graph", *arguments, check=2).stderr
+    assert message in redclust("--quiet", "graph", *arguments, check=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -222,4 +222,4 @@ def test_limits_are_checked_before_the_database_is_opened(
     redclust: Redclust, arguments: tuple[str, ...]
 ) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    redclust.inside("graph", *arguments, env=nowhere, check=2)
+    redclust("graph", *arguments, env=nowhere, check=2)

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from worker_process import PAGES_TABLE, QUICK, WorkerProcess
 
-from harness import Redclust
 from redclust.config import QueueSettings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.queue import Worker
 from warm import Warm
-
-
-@pytest.fixture
-def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
-    """Calls are forks of one interpreter, but for those with ``fresh=True``."""
-    return replace(redclust, warm=warm)
 
 
 @pytest.fixture

@@ -43,14 +43,14 @@ def test_each_state_is_told_by_its_reason(redclust: Redclust) -> None:
     }
     for name, (state, sentence) in expected.items():
         code = 0 if state == "placed" else 3
-        told = json.loads(redclust.inside("graph", "why", f"r/{name}", "--format", "json", check=code).stdout)
+        told = json.loads(redclust("graph", "why", f"r/{name}", "--format", "json", check=code).stdout)
         assert (told["name"], told["state"]) == (name, state)
-        assert sentence in redclust.inside("graph", "why", name, check=code).stdout
+        assert sentence in redclust("graph", "why", name, check=code).stdout
 
 
 @pytest.mark.usefixtures("world")
 def test_what_pulls_a_subreddit_adds_up(redclust: Redclust, connection: Connection) -> None:
-    told = json.loads(redclust.inside("graph", "why", "topic0_1", "--format", "json", check=0).stdout)
+    told = json.loads(redclust("graph", "why", "topic0_1", "--format", "json", check=0).stdout)
     assert sum(pull["weight_ratio"] for pull in told["pulls"]) == pytest.approx(1, abs=0.001)
     assert told["pulls"][0]["community"] == told["communities"][0]
     assert [len(one["label"]) > 0 for one in told["communities"]] == [True] * len(told["communities"])
@@ -61,6 +61,6 @@ def test_what_pulls_a_subreddit_adds_up(redclust: Redclust, connection: Connecti
 
 @pytest.mark.usefixtures("world")
 def test_an_unknown_name_and_a_user_are_refused(redclust: Redclust) -> None:
-    refused = redclust.inside("graph", "why", "topic0_11", check=2)
+    refused = redclust("graph", "why", "topic0_11", check=2)
     assert "did you mean r/topic0_1" in refused.stderr
-    assert "is not a subreddit" in redclust.inside("graph", "why", "u/user1", check=2).stderr
+    assert "is not a subreddit" in redclust("graph", "why", "u/user1", check=2).stderr

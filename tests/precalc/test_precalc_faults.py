@@ -93,9 +93,9 @@ def test_a_killed_run_is_told(
     process.wait()
     locked_graph.close()
     wait_until(lambda: _sessions(connection) == 0, "the killed run's sessions are gone")
-    status = redclust.inside("precalc", "status", check=3)
+    status = redclust("precalc", "status", check=3)
     assert "was killed" in status.stdout
-    done = redclust.inside("precalc", check=0)
+    done = redclust("precalc", check=0)
     assert "run 1 of" in done.stderr
     assert "was killed" in done.stderr
     row = connection.execute("SELECT status, error_message FROM precalc_runs ORDER BY id").fetchall()
@@ -105,9 +105,9 @@ def test_a_killed_run_is_told(
 def test_two_at_once(connection: Connection, redclust: Redclust, locked_graph: Connection) -> None:
     first = redclust.start("precalc")
     wait_until(lambda: _states(connection) == ["running"], "the first run has begun")
-    second = redclust.inside("precalc", check=13)
+    second = redclust("precalc", check=13)
     assert "precalc is locked by another run: redclust precalc (server process" in second.stderr
-    assert "running now: redclust precalc" in redclust.inside("precalc", "status", check=3).stdout
+    assert "running now: redclust precalc" in redclust("precalc", "status", check=3).stdout
     locked_graph.rollback()
     assert first.wait(30) == 0
     assert _states(connection) == ["completed"]
@@ -142,11 +142,11 @@ def test_a_failure_inside_leaves_the_old_graph(
     with pytest.raises(psycopg.errors.CheckViolation):
         compute()
     assert look(connection) == good
-    assert "no such link" in redclust.inside("precalc", "status", check=3).stdout
+    assert "no such link" in redclust("precalc", "status", check=3).stdout
     connection.execute("DROP TRIGGER refuse ON graph_links")
     compute()
     assert stored(connection) == count(WORLDS[1], minimum=2)
-    redclust.inside("precalc", "status", check=0)
+    redclust("precalc", "status", check=0)
 
 
 def test_tables_that_an_operator_keeps_locked(
@@ -164,7 +164,7 @@ def test_tables_that_an_operator_keeps_locked(
 def test_the_time_limit_of_the_settings_holds(
     connection: Connection, redclust: Redclust, locked_graph: Connection
 ) -> None:
-    done = redclust.inside("precalc", env={"DB_STATEMENT_TIMEOUT_MS": "300"}, check=11)
+    done = redclust("precalc", env={"DB_STATEMENT_TIMEOUT_MS": "300"}, check=11)
     assert "timeout exceeded" in done.stderr
     locked_graph.rollback()
     assert _states(connection) == ["failed"]

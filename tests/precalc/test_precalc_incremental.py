@@ -221,8 +221,8 @@ def test_it_runs_full_and_says_why(
     assert "was put back" in told()
     assert "heights are computed in full" in told(detailed=True)
     assert "heights are computed in full" in told()
-    assert "Incremental: 0.00%" in redclust.inside("precalc", check=0).stdout
-    assert "Incremental" not in redclust.inside("precalc", "--full", check=0).stdout
+    assert "Incremental: 0.00%" in redclust("precalc", check=0).stdout
+    assert "Incremental" not in redclust("precalc", "--full", check=0).stdout
 
 
 class Listening(Silent):

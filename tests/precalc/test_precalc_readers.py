@@ -46,14 +46,14 @@ def test_a_swap_with_readers_and_a_dump_in_the_way(
 ) -> None:
     """The dump has its snapshot and its locks before the swap, and goes on reading after it."""
     put(WORLDS[number % 2])
-    redclust.inside("precalc", check=0)
+    redclust("precalc", check=0)
     before = look(connection)
     put(WORLDS[(number + 1) % 2])
     old = {table: copied(connection, table) for table in ("graph_nodes", "graph_links")}
     with ExitStack() as stack:
         dump = stack.enter_context(slow_dump(database, tools))
         pollers = [stack.enter_context(Poller(database, level, order).at_work()) for level, order in READERS]
-        done = redclust.inside("precalc", "--format", "json", check=0)
+        done = redclust("precalc", "--format", "json", check=0)
         after = look(connection)
         for poller in pollers:
             wait_until(lambda poller=poller: after in poller.seen, "the poller sees the new graph")
@@ -119,7 +119,7 @@ def test_one_between_two_looks_is_waited_for(
     database: Database, connection: Connection, put: Callable[..., None], redclust: Redclust
 ) -> None:
     put(WORLDS[0])
-    redclust.inside("precalc", check=0)
+    redclust("precalc", check=0)
     old = look(connection)
     with database.connect() as reader:
         nodes = reader.execute("SELECT count(*) FROM graph_nodes").fetchone()

@@ -23,7 +23,7 @@ WORLD.bots = frozenset({"spambot"})
 
 def test_the_lines_of_the_runbook(put: Callable[..., None], redclust: Redclust) -> None:
     put(WORLD)
-    done = redclust.inside("precalc", check=0)
+    done = redclust("precalc", check=0)
     wanted = count(WORLD, minimum=2)
     assert done.stdout.splitlines() == [
         f"Generated {sum(kind == 'subreddit' for kind, _ in wanted.nodes)} subreddit nodes",
@@ -37,15 +37,15 @@ def test_the_lines_of_the_runbook(put: Callable[..., None], redclust: Redclust) 
     assert re.fullmatch(r"Found 3 communities \(modularity 0\.\d{3}\)", done.stdout.splitlines()[3])
     assert re.fullmatch(r"Changed rows: \d+ new, 0 updated, 0 deleted", done.stdout.splitlines()[5])
     assert re.fullmatch(r"Precalculation completed in \d+\.\ds", done.stdout.splitlines()[6])
-    again = redclust.inside("precalc", check=0).stdout
+    again = redclust("precalc", check=0).stdout
     assert "as before: nothing to cluster has changed" in again
     assert "The graph is the same as before: no row changed" in again
-    assert redclust.inside("precalc", "--quiet", check=0).stdout == ""
+    assert redclust("precalc", "--quiet", check=0).stdout == ""
 
 
 def test_json(put: Callable[..., None], redclust: Redclust) -> None:
     put(WORLD)
-    done = redclust.inside("precalc", "--clear", "--min-shared-users", "4", "--format", "json", check=0)
+    done = redclust("precalc", "--clear", "--min-shared-users", "4", "--format", "json", check=0)
     report = json.loads(done.stdout)
     assert report["schema"] == "redclust.precalc/1"
     assert report["ok"] is report["cleared"] is True
@@ -71,7 +71,7 @@ def test_json(put: Callable[..., None], redclust: Redclust) -> None:
     }
     assert sum(times.values()) <= report["duration_s"]
     assert [change["table"] for change in figures["changes"]][-2:] == ["graph_nodes", "graph_links"]
-    status = json.loads(redclust.inside("precalc", "status", "--format", "json", check=0).stdout)
+    status = json.loads(redclust("precalc", "status", "--format", "json", check=0).stdout)
     assert status["schema"] == "redclust.precalc.status/1"
     figures["bots"]["left_out"] = left_out
     assert status["shown"]["figures"] == figures
@@ -90,17 +90,17 @@ def test_the_runbooks_names_of_settings(put: Callable[..., None], redclust: Redc
         "GRAPH_LINK_BATCH_SIZE": "11",
         "GRAPH_PROGRESS_INTERVAL": "13",
     }
-    report = json.loads(redclust.inside("precalc", "--format", "json", env=env, check=0).stdout)
+    report = json.loads(redclust("precalc", "--format", "json", env=env, check=0).stdout)
     assert report["cleared"] is True
     assert report["figures"]["links"] == len(count(WORLD, minimum=2).links)
 
 
 def test_an_empty_database(redclust: Redclust) -> None:
-    done = redclust.inside("precalc", check=3)
+    done = redclust("precalc", check=3)
     assert done.stdout.startswith("No subreddits found")
     assert "redclust import FILE" in done.stdout
-    assert json.loads(redclust.inside("precalc", "--format", "json", check=3).stdout)["ok"] is False
-    status = redclust.inside("precalc", "status", check=3)
+    assert json.loads(redclust("precalc", "--format", "json", check=3).stdout)["ok"] is False
+    status = redclust("precalc", "status", check=3)
     assert "No graph has been computed yet" in status.stdout
     assert "No subreddits found" in status.stdout
 
@@ -109,30 +109,30 @@ def test_nobody_but_bots_leaves_the_graph_as_it_is(
     put: Callable[..., None], redclust: Redclust, connection: Connection
 ) -> None:
     put(WORLD)
-    redclust.inside("precalc", check=0)
+    redclust("precalc", check=0)
     good = look(connection)
     put(World(comments=[("spambot", "topic0_1")], bots=frozenset({"spambot"})))
-    done = redclust.inside("precalc", check=3)
+    done = redclust("precalc", check=3)
     assert done.stdout.startswith("No subreddits found: all active accounts count as bots")
     assert look(connection) == good
 
 
 def test_status_tells_what_is_shown_and_what_failed(put: Callable[..., None], redclust: Redclust) -> None:
     put(WORLD)
-    redclust.inside("precalc", check=0)
-    lines = redclust.inside("precalc", "status", check=0).stdout.splitlines()
+    redclust("precalc", check=0)
+    lines = redclust("precalc", "status", check=0).stdout.splitlines()
     assert re.match(r"The graph shows the data of \d{4}(-\d\d){2} [\d:]{8} UTC \(run 1, comp", lines[0])
     assert re.match(r"\d+ subreddits, \d+ users, \d+ links, 3 communities; related from 2 shared", lines[1])
     assert lines[2].startswith("Left out as bots: 1 marked")
     put(World())
-    redclust.inside("precalc", check=3)
-    status = redclust.inside("precalc", "status", check=3).stdout
+    redclust("precalc", check=3)
+    status = redclust("precalc", "status", check=3).stdout
     assert "(run 1, computed in" in status
     assert "No subreddits found" in status
 
 
 def test_a_bad_minimum_is_a_usage_error(redclust: Redclust) -> None:
-    redclust.inside("precalc", "--min-shared-users", "0", check=2)
+    redclust("precalc", "--min-shared-users", "0", check=2)
 
 
 def test_every_goes_on_after_a_failure_and_ends_well(
@@ -150,4 +150,4 @@ def test_every_goes_on_after_a_failure_and_ends_well(
     report = json.loads(out)
     assert report["schema"] == "redclust.precalc.every/1"
     assert min(report["made"], report["failed"]) >= 1
-    assert redclust.inside("precalc", "--every", "soon", check=2).stdout == ""
+    assert redclust("precalc", "--every", "soon", check=2).stdout == ""

@@ -156,18 +156,18 @@ def test_a_forgotten_account_is_in_no_version(
 
 
 def test_the_verbs(put: Put, compute: Compute, connection: Connection, redclust: Redclust) -> None:
-    assert "no version yet" in redclust("graph", "versions", check=3).stdout
+    assert "no version yet" in redclust("graph", "versions", check=3, fresh=True).stdout
     made = three(put, compute, connection)
-    told = json.loads(redclust.inside("graph", "versions", "--format", "json", check=0).stdout)
+    told = json.loads(redclust("graph", "versions", "--format", "json", check=0).stdout)
     assert [one["id"] for one in told["versions"]] == [number for number, _ in reversed(made)]
-    preview = redclust("graph", "rollback", str(made[0][0]), "--dry-run", check=0).stdout
+    preview = redclust("graph", "rollback", str(made[0][0]), "--dry-run", check=0, fresh=True).stdout
     assert f"From version {made[2][0]} to version {made[0][0]}:" in preview
     assert shown(connection) == made[2][1]
-    done = redclust.inside("graph", "rollback", str(made[0][0]), check=0).stdout
+    done = redclust("graph", "rollback", str(made[0][0]), check=0).stdout
     assert f"Version {made[0][0]} is shown again, as version {made[2][0] + 1}" in done
     assert shown(connection) == made[0][1]
-    assert f"is version {made[0][0]}" in redclust.inside("graph", "versions", check=0).stdout
-    told = json.loads(redclust("graph", "diff", "--format", "json", check=0).stdout)
+    assert f"is version {made[0][0]}" in redclust("graph", "versions", check=0).stdout
+    told = json.loads(redclust("graph", "diff", "--format", "json", check=0, fresh=True).stdout)
     assert (told["a"], told["b"]) == (made[2][0], made[2][0] + 1)
-    refused = redclust.inside("graph", "diff", "998", "999", check=2)
+    refused = redclust("graph", "diff", "998", "999", check=2)
     assert "version 998 is not kept" in refused.stderr

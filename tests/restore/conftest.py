@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from harness import Clones, Redclust, settings_for
 from redclust.db.connect import Connector
 from redclust.db.session import Database
 from redclust.db.target import Target
-from warm import Warm
-
-
-@pytest.fixture
-def redclust(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
-    """Calls are forks of one interpreter, but for those with ``fresh=True``."""
-    return replace(redclust, warm=warm)
 
 
 @pytest.fixture(scope="session")
