@@ -217,9 +217,15 @@ class Redclust:
 
     def end(self) -> None:
         for process in self.started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            kill_group(process)
             process.communicate()
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """SIGKILL to what :meth:`Redclust.start` began, children included; nothing where it has ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def open_directory(parent: Path | None = None) -> Path:

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from harness import Redclust, rounds, wait_until
+from harness import Redclust, kill_group, rounds, wait_until
 from redclust.config import Settings
 from redclust.db import locks
 from redclust.db.connect import Connection
@@ -276,7 +276,7 @@ def test_killed_at_a_random_moment(
     process = redclust.start("reindex", "--all", "--deep")
     wait_until(lambda: _begun(connection), "it is at work")
     time.sleep(random.Random(seed).uniform(0, 1))
-    os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
     process.wait()
     wait_until(lambda: not _begun(connection), "its sessions have ended")
     left = invalid(connection)

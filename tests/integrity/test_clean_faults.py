@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sys
 import threading
 import time
@@ -13,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from lab import contents, found, inject
 
-from harness import Redclust, rounds, wait_until
+from harness import Redclust, kill_group, rounds, wait_until
 from redclust.config import Settings
 from redclust.db import locks
 from redclust.db.connect import Connection
@@ -41,7 +39,7 @@ def test_killed_at_a_random_moment(
     process = redclust.start("integrity", "clean", "--type", "comments", "--batch", "100")
     wait_until(lambda: _count(connection, "SELECT count(*) FROM quarantine_runs") > 0, "it has begun")
     time.sleep(random.Random(seed).uniform(0, 1.5))
-    os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
     process.wait()
     wait_until(lambda: _sessions(connection) == 0, "its sessions are gone")
     rows = _count(connection, "SELECT count(*) FROM quarantine")

@@ -13,7 +13,7 @@ import pytest
 from graph_readers import look
 from precalc_worlds import Compute, count, planted, stored
 
-from harness import Redclust, wait_until
+from harness import Redclust, kill_group, wait_until
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.errors import Locked
@@ -67,7 +67,7 @@ def _kill_rounds(
         runs += 1
         wait_until(lambda runs=runs: len(_states(connection)) == runs, "the run has begun")
         time.sleep(rng.uniform(0, duration_s * 1.2))
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
         process.wait()
         # A commit that was on its way arrives, or nothing does.
         wait_until(lambda: _sessions(connection) == 0, "the killed run's sessions are gone")
@@ -89,7 +89,7 @@ def test_a_killed_run_is_told(
 ) -> None:
     process = redclust.start("precalc")
     wait_until(lambda: _states(connection) == ["running"], "the run has begun")
-    os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
     process.wait()
     locked_graph.close()
     wait_until(lambda: _sessions(connection) == 0, "the killed run's sessions are gone")
