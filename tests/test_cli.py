@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from redclust.db import locks
 from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.errors import OTHER_EXIT_CODES, RedclustError, exit_code_table
+from warm import Warm
 
 ESCAPE = "\x1b"
 NOWHERE = {"REDCLUST_HOME": "/nonexistent/home", "COLUMNS": "500", "TERMINAL_WIDTH": "500"}
@@ -34,6 +35,12 @@ NOWHERE = {"REDCLUST_HOME": "/nonexistent/home", "COLUMNS": "500", "TERMINAL_WID
 def redclust(redclust: Redclust) -> Redclust:
     """Every call by a new interpreter: how the command starts is what is tested here."""
     return replace(redclust, warm=None)
+
+
+@pytest.fixture
+def forked(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
+    """For looks at every verb there is."""
+    return replace(redclust, warm=warm)
 
 
 def python(redclust: Redclust, program: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -384,11 +391,9 @@ def test_the_module_runs_as_the_script_does(redclust: Redclust) -> None:
     assert done.stdout == f"redclust {__version__}\n"
 
 
-def test_every_help_fits_a_terminal_of_80_columns(redclust: Redclust) -> None:
+def test_every_help_fits_a_terminal_of_80_columns(forked: Redclust) -> None:
     for path, _ in commands():
-        told = redclust.inside(
-            *path, "--help", env={**NOWHERE, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}, check=0
-        )
+        told = forked(*path, "--help", env={**NOWHERE, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}, check=0)
         assert told.stderr == ""
         assert "Usage: redclust" in told.stdout
         wide = [line for line in told.stdout.splitlines() if len(line) > 80]
@@ -406,14 +411,14 @@ schedule cron · schedule systemd · config show · config check · db migrate -
 
 
 def test_every_report_is_json_where_it_is_asked_for(
-    redclust: Redclust, database: Database, tmp_path: Path
+    forked: Redclust, database: Database, tmp_path: Path
 ) -> None:
     """Also where the verdict is bad; nothing but the document is on stdout."""
     env = {"REDCLUST_HOME": str(tmp_path / "home"), "DATABASE_URL": database.target.url()}
     for words in re.split(r"[·\n]", ASKED):
         if not words.strip():
             continue
-        done = redclust.inside(*words.split(), "--format", "json", env=env)
+        done = forked(*words.split(), "--format", "json", env=env)
         assert done.returncode in (0, 3), (words, done.stderr)
         document = json.loads(done.stdout)
         assert document["schema"].startswith("redclust."), words
