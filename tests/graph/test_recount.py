@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from redclust.graph.overlap import Minimum, Overlap, shared_users
+from redclust.graph.overlap import Enough, Minimum, Overlap, shared_users
 from redclust.graph.recount import Memberships, recount
 
 MIB = 1 << 20
@@ -30,13 +30,17 @@ def pairs_of(found: Overlap) -> dict[tuple[int, int], int]:
 
 
 def assert_recounted(before: Memberships, after: Memberships, minimum: int | Minimum) -> None:
+    old, new = (
+        set(zip(side.users.tolist(), side.subreddits.tolist(), strict=True)) for side in (before, after)
+    )
+    changed = {user for user, _ in old ^ new}
     found = recount(
-        before,
+        memberships({pair for pair in old if pair[0] in changed}),
+        memberships({pair for pair in new if pair[0] in changed}),
         after,
         counted(before, minimum),
-        n_users=N_USERS,
+        was=Enough.of(before.users, np.bincount(before.subreddits, minlength=N), minimum),
         n=N,
-        minimum=minimum,
         memory_bytes=MIB,
         progress=lambda _: None,
     )

@@ -171,11 +171,11 @@ def test_one_person_more_does_not_change_the_weight_of_every_pair(
 
 @pytest.mark.parametrize(
     ("number", "up", "down"),
-    [(1, 1, 1), (99, 99, 99), (101, 110, 100), (1000, 1000, 1000), (997_258, 10**6, 990_000)],
+    [(1, 1, 1), (10, 10, 10), (101, 111, 100), (1000, 1000, 1000), (997_258, 10**6, 908_518)],
 )
-def test_two_digits_of_a_number(number: int, up: int, down: int) -> None:
-    assert coarse([number], digits=2, up=True).tolist() == [up]
-    assert coarse([number], digits=2, up=False).tolist() == [down]
+def test_steps_of_a_number(number: int, up: int, down: int) -> None:
+    assert coarse([number], up=True).tolist() == [up]
+    assert coarse([number], up=False).tolist() == [down]
 
 
 def test_a_name_in_another_spelling_is_a_change(put: Put, compute: Compute, connection: Connection) -> None:

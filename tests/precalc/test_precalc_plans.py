@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from precalc_worlds import Compute, planted
 
 from redclust.config import PrecalcSettings
@@ -19,10 +20,10 @@ def plan(connection: Connection, statement: str, **values: str) -> str:
 
 def test_activity_is_fetched_by_ranges_of_pages(connection: Connection, put: Callable[..., None]) -> None:
     put(planted(3, 10, 400, seed=1))
-    connection.execute(query("precalc", "stage_activity"))
-    found = plan(connection, query("precalc", "activity_block"), first="(0,0)", last="(1,0)")
-    assert "Tid Range Scan on new_activity" in found
-    assert "Sort" not in found
+    for table in ("posts", "comments", "imported_interactions"):
+        found = plan(connection, query("precalc", f"{table}_packed"), first="(0,0)", last="(1,0)")
+        assert f"Tid Range Scan on {table}" in found
+        assert "Sort" not in found
 
 
 def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Callable[..., None]) -> None:
@@ -30,10 +31,10 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
     with connection.transaction():
         rules = {"spread": 0.4, "things": 50, "people": [], "bots": []}
         for name in (
-            "stage_activity",
             "stage_regular_users",
             "stage_users",
             "stage_subreddits",
+            "stage_activity",
             "stage_placed_subreddits",
             "stage_placed_users",
             "stage_pairs",
@@ -44,7 +45,7 @@ def test_no_difference_is_looked_for_row_by_row(connection: Connection, put: Cal
         ):
             values = rules if name in ("stage_regular_users", "stage_users") else None
             connection.execute(query("precalc", name), values)
-        detailed.choose(connection, PrecalcSettings())
+        detailed.choose(connection, PrecalcSettings(), np.empty(0, np.int32))
         detailed.stage(connection, PrecalcSettings())
         staging.define(connection)
         for name in swap.TABLES:

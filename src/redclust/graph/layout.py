@@ -18,6 +18,8 @@ ComplexArray = npt.NDArray[np.complex128]
 
 #: How far users stray from their place at most; subreddits are about 1.8 from each other.
 _USER_SPREAD = 0.3
+#: The grid that the middle of a user's subreddits is brought to first.
+_USER_GRID = 0.2
 
 
 def place(
@@ -68,7 +70,14 @@ def place(
         raise ValueError("a node with an edge is in no community")
     discs = Discs.of(Edges(source, target, weight), area, upper, lower)
     with seeded_igraph(seed):
-        position = anchored(discs, before) if before and before.covers_half else _from_nothing(discs)
+        if not (before and before.covers_half):
+            # Settled at once, as the next version would: so that one finds nothing to move.
+            before = Before(_plane(_from_nothing(discs)), communities.levels)
+        position = anchored(discs, before)
+    return _plane(position)
+
+
+def _plane(position: ComplexArray) -> FloatArray:
     return np.stack((position.real, position.imag), axis=1)
 
 
@@ -97,9 +106,10 @@ def user_positions(
 ) -> FloatArray:
     """Place each user at the mean of the places of its subreddits, weighted by activity there; linear.
 
-    Every user is set off by a small way that follows from its key, so that users of the same subreddits do
-    not coincide, and each stays where it is when others come and go. Users without a membership lie
-    around the map.
+    That mean is brought to a fine grid, so that users stay exactly where they are when a subreddit of theirs
+    moves a little. Then every user is set off by a small way that follows from its key, so that users of the
+    same subreddits do not coincide, and each stays where it is when others come and go. Users without a
+    membership lie around the map.
 
     Shapes:
         users, subreddits, activity: (m,), a membership each, activity above 0.
@@ -116,7 +126,8 @@ def user_positions(
     total = np.bincount(users, activity, n_users)
     place_of = summed(users, where[subreddits] * activity, n_users)
     member = total > 0
-    place_of[member] /= total[member]
+    place_of[member] /= total[member] * _USER_GRID
+    place_of = (np.round(place_of.real) + 1j * np.round(place_of.imag)) * _USER_GRID
     angle, share = (keys & 0xFFFF) / 0x10000, (keys >> 16) / 0x10000
     place_of += polar(_USER_SPREAD * np.sqrt(share), 2.0 * np.pi * angle)
     outside = np.flatnonzero(~member)

@@ -70,11 +70,16 @@ class Enough:
     @classmethod
     def of(cls, users: Int32Array, size: Int64Array, minimum: int | Minimum) -> Enough:
         """``size`` is the number of users of each subreddit, ``users`` has each of them once at least."""
+        n_users = int(np.count_nonzero(np.bincount(users))) if len(users) else 1
+        return cls.among(n_users, size, minimum)
+
+    @classmethod
+    def among(cls, n_users: int, size: Int64Array, minimum: int | Minimum) -> Enough:
+        """The same for so many users."""
         if not isinstance(minimum, Minimum):
             minimum = Minimum(minimum, minimum)
-        n_users = int(np.count_nonzero(np.bincount(users))) if len(users) else 1
         bits = np.ceil(np.log2(np.maximum(size, 1))).astype(np.int8)
-        return cls(minimum, bits, (n_users - 1).bit_length() - _SMALL_BITS)
+        return cls(minimum, bits, max(n_users - 1, 0).bit_length() - _SMALL_BITS)
 
     def small(self, one: Int32Array | Int64Array, other: Int32Array | Int64Array) -> npt.NDArray[np.bool_]:
         """Which pairs are small."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from redclust.graph.overlap import Enough, Minimum, Overlap, shared_users
+from redclust.graph.overlap import Enough, Overlap, shared_users
 
 Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
@@ -21,87 +21,80 @@ _LOOKUP_COST = 8
 
 @dataclass(frozen=True, slots=True)
 class Memberships:
-    """Who is in which subreddit, sorted by user and subreddit, each pair once.
+    """Who is in which subreddit, each pair once.
 
     Shapes:
-        users, subreddits: (m,), numbers that before and after have in common.
+        users, subreddits: (m,).
     """
 
     users: Int32Array
     subreddits: Int32Array
 
-    def of(self, chosen: npt.NDArray[np.bool_]) -> Memberships:
-        """Those of the chosen users."""
-        kept = chosen[self.users]
-        return Memberships(self.users[kept], self.subreddits[kept])
-
-    def co_memberships(self, n_users: int) -> int:
+    @property
+    def co_memberships(self) -> int:
         """Pairs of subreddits of one user, over all users: what counting shared users costs."""
-        degree = np.bincount(self.users, minlength=n_users).astype(np.int64)
+        degree = np.bincount(self.users).astype(np.int64)
         return int((degree * (degree - 1) // 2).sum())
-
-
-def changed_users(before: Memberships, after: Memberships, n_users: int, n: int) -> npt.NDArray[np.bool_]:
-    """Which users are not in the same subreddits as before; linear."""
-    old, new = (side.users.astype(np.int64) * n + side.subreddits for side in (before, after))
-    changed = np.zeros(n_users, np.bool_)
-    for ours, theirs in ((old, new), (new, old)):
-        changed[ours[~_found(ours, theirs)[1]] // max(n, 1)] = True
-    return changed
 
 
 def recount(
     before: Memberships,
     after: Memberships,
+    everybody: Memberships,
     counted: Overlap,
     *,
-    n_users: int,
+    was: Enough,
     n: int,
-    minimum: int | Minimum,
     memory_bytes: int,
     progress: Callable[[float], None],
 ) -> Overlap:
     """The shared users of ``n`` subreddits after a change, exactly as :func:`shared_users` counts them.
 
-    ``counted`` are those before, of pairs that shared at least ``minimum``; it is what makes this cheap. A
+    ``before`` and ``after`` are the memberships of those whose subreddits changed, and perhaps of more, but
+    of the same users both; ``everybody`` are all memberships after the change, sorted by user. ``counted``
+    are the shared users before, of pairs that shared as many as ``was`` says; it is what makes this cheap. A
     pair that had fewer, and gained, is counted by looking the users of the smaller subreddit up in the
     larger one; so is one that has become small. Costs the co-memberships of changed users, and of the users
     of subreddits that are half as large as they were, those look-ups, and a merge of the pairs; where
     counting everything is cheaper, that is done.
     """
-    changed = changed_users(before, after, n_users, n)
-    old, new = before.of(changed), after.of(changed)
-    everything = after.co_memberships(n_users)
-    cost = old.co_memberships(n_users) + new.co_memberships(n_users)
+    if not len(before.users) and not len(after.users):
+        progress(1.0)
+        return counted
+    everything = everybody.co_memberships
+    cost = before.co_memberships + after.co_memberships
     key = _keys(counted, n)
-    was, now = (
-        Enough.of(side.users, np.bincount(side.subreddits, minlength=n), minimum) for side in (before, after)
-    )
+    now = Enough.of(everybody.users, np.bincount(everybody.subreddits, minlength=n), was.minimum)
     shrunk = _may_be_small(was, now)
-    cost += _LOOKUP_COST * _co_memberships_of(after, shrunk, n_users)
+    cost += _LOOKUP_COST * _co_memberships_of(everybody, shrunk)
     if cost < everything:
         lost, gained = (
             shared_users(side.users, side.subreddits, n, minimum=1, memory_bytes=memory_bytes)
-            for side in (old, new)
+            for side in (before, after)
         )
         touched, delta = _sum(_keys(lost, n), -lost.shared, _keys(gained, n), gained.shared)
         place, known = _found(touched, key)
         fresh = touched[~known & (delta > 0)]
         if shrunk.any():
-            fresh = np.union1d(fresh, _become_small(after, was, now, shrunk, key, n))
-        size = np.bincount(after.subreddits, minlength=n)
+            fresh = np.union1d(fresh, _become_small(everybody, was, now, shrunk, key, n))
+        size = np.bincount(everybody.subreddits, minlength=n)
         cost += _LOOKUP_COST * int(np.minimum(size[fresh // n], size[fresh % n]).sum())
         if cost < everything:
             shared = counted.shared.copy()
             shared[place[known]] += delta[known].astype(np.int32)
             key = np.concatenate((key, fresh))
-            shared = np.concatenate((shared, _common(after, fresh, n, size)))
+            shared = np.concatenate((shared, _common(everybody, fresh, n)))
             kept = np.flatnonzero(now.kept(shared, key // n, key % n))
             kept = kept[np.argsort(key[kept], kind="stable")]
             progress(1.0)
             return Overlap((key[kept] // n).astype(np.int32), (key[kept] % n).astype(np.int32), shared[kept])
     return shared_users(
-        after.users, after.subreddits, n, minimum=minimum, memory_bytes=memory_bytes, progress=progress
+        everybody.users,
+        everybody.subreddits,
+        n,
+        minimum=was.minimum,
+        memory_bytes=memory_bytes,
+        progress=progress,
     )
 
 
@@ -113,9 +106,9 @@ def _may_be_small(was: Enough, now: Enough) -> npt.NDArray[np.bool_]:
     return ((now.bits < was.bits) | (now.room > was.room)) & (now.bits + least <= now.room)
 
 
-def _co_memberships_of(members: Memberships, some: npt.NDArray[np.bool_], n_users: int) -> int:
+def _co_memberships_of(members: Memberships, some: npt.NDArray[np.bool_]) -> int:
     """Co-memberships of the users of some subreddits, each with all of its user's."""
-    degree = np.bincount(members.users, minlength=n_users)
+    degree = np.bincount(members.users)
     return int(degree[members.users[some[members.subreddits]]].sum())
 
 
@@ -161,15 +154,20 @@ def _found(wanted: Int64Array, ascending: Int64Array) -> tuple[Int64Array, npt.N
     return place, ascending[place] == wanted
 
 
-def _common(members: Memberships, pairs: Int64Array, n: int, size: Int64Array) -> Int32Array:
+def _common(members: Memberships, pairs: Int64Array, n: int) -> Int32Array:
     """How many users each pair of subreddits has in common."""
     found = np.zeros(len(pairs), np.int32)
     one, other = np.divmod(pairs, n)
+    wanted = np.zeros(n, np.bool_)
+    wanted[one] = wanted[other] = True
+    there = wanted[members.subreddits]
+    ascending = np.sort(
+        (members.subreddits[there].astype(np.int64) << 32) | members.users[there].astype(np.int64)
+    )
+    users = ascending & 0xFFFFFFFF
+    size = np.bincount(ascending >> 32, minlength=n)
     swapped = size[one] > size[other]
     small, large = np.where(swapped, other, one), np.where(swapped, one, other)
-    by_subreddit = np.argsort(members.subreddits, kind="stable")
-    users = members.users[by_subreddit].astype(np.int64)
-    ascending = (members.subreddits[by_subreddit].astype(np.int64) << 32) | users
     start = np.cumsum(size) - size
     length = size[small]
     ends = np.cumsum(length)

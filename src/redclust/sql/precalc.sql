@@ -3,22 +3,31 @@
 -- The queries named stage_* make the temporary tables that the others of a run work on, in the order in which
 -- they stand here.
 
--- name: stage_activity
--- Who was active where, and how often: posts, comments and imported interactions.
-CREATE TEMPORARY TABLE new_activity AS
-SELECT user_id, subreddit_id, sum(n) AS activity_count
-FROM (
-    SELECT author_id AS user_id, subreddit_id, 1 AS n FROM posts WHERE NOT placeholder AND author_id IS NOT NULL
-    UNION ALL
-    SELECT author_id, subreddit_id, 1 FROM comments WHERE author_id IS NOT NULL
-    UNION ALL
-    SELECT user_id, subreddit_id, n FROM imported_interactions
-) AS counted
-GROUP BY user_id, subreddit_id
-
 -- name: stage_moment
 -- Which transactions this snapshot sees.
 CREATE TEMPORARY TABLE snapshot_moment AS SELECT pg_current_snapshot() AS seen
+
+-- name: pages_of
+-- How many pages a table has.
+SELECT pg_relation_size(%(table)s::regclass) / current_setting('block_size')::integer
+
+-- name: posts_packed
+-- Who posted where, on some pages of posts, packed: user, subreddit (4 bytes each).
+SELECT string_agg(int4send(author_id) || int4send(subreddit_id), ''::bytea)
+FROM posts
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid AND NOT placeholder AND author_id IS NOT NULL
+
+-- name: comments_packed
+-- Who commented where, on some pages of comments, packed likewise.
+SELECT string_agg(int4send(author_id) || int4send(subreddit_id), ''::bytea)
+FROM comments
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid AND author_id IS NOT NULL
+
+-- name: imported_interactions_packed
+-- Who interacted where and how often, on some pages of that table, packed: user, subreddit, count (4 bytes each).
+SELECT string_agg(int4send(user_id) || int4send(subreddit_id) || int4send(n), ''::bytea)
+FROM imported_interactions
+WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
 
 -- name: stage_regular_users
 -- Accounts that write at regular times, as a clock would have it: the gaps between what they wrote spread by less than
@@ -68,11 +77,6 @@ WHERE NOT placeholder AND title <> ''
 -- What was posted in which subreddit.
 SELECT subreddit_id, title FROM snapshot_titles
 
--- name: group_by_sorting
--- Groups by the ten million are counted twice as fast from sorted rows as in a hash table that goes to disk; the
--- planner, which has no figures for rows of several tables, takes the latter.
-SELECT set_config('enable_hashagg', 'off', true)
-
 -- name: use_memory
 -- What each sort of this session may hold, and half of what each hash table may.
 SELECT set_config('work_mem', %(work_mem)s, false)
@@ -81,20 +85,9 @@ SELECT set_config('work_mem', %(work_mem)s, false)
 -- When this transaction began: what was committed before, it sees.
 SELECT now()
 
--- name: activity_size
--- How many pages and rows the activity has.
-SELECT pg_relation_size('pg_temp.new_activity') / current_setting('block_size')::integer, count(*)
-FROM new_activity
-
--- name: activity_block
--- The activity on some pages of its table, packed: user, subreddit (4 bytes each), count (8 bytes).
-SELECT string_agg(int4send(user_id) || int4send(subreddit_id) || int8send(activity_count), ''::bytea)
-FROM new_activity
-WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
-
--- name: user_ids
--- Users in the order of their names, packed: the id (4 bytes), and 4 bytes that are the same for the same name.
-SELECT string_agg(int4send(id) || decode(left(md5(lower(name)), 8), 'hex'), ''::bytea ORDER BY lower(name) COLLATE "C")
+-- name: users_packed
+-- Users, packed: the id, 4 bytes that are the same for the same name in any case, and 4 that follow from its spelling.
+SELECT string_agg(int4send(id) || decode(left(md5(lower(name)), 8), 'hex') || int4send(hashtext(name)), ''::bytea)
 FROM snapshot_users
 
 -- name: named_bots
@@ -103,8 +96,8 @@ SELECT id, is_person, COALESCE(bot_reason = 'regular', false) FROM snapshot_user
 WHERE bot_reason IS NOT NULL OR is_person
 
 -- name: subreddit_names
--- The subreddits in the order of their names.
-SELECT id, name FROM snapshot_subreddits ORDER BY lower(name) COLLATE "C"
+-- The subreddits in the order of their names, and a number that follows from the spelling.
+SELECT id, name, hashtext(name) FROM snapshot_subreddits ORDER BY lower(name) COLLATE "C"
 
 -- name: user_names
 -- The names of these users, in the order asked.
@@ -122,6 +115,14 @@ JOIN graph_nodes AS n ON n.type = 'subreddit' AND lower(n.name) = lower(s.name)
 -- name: previous_fingerprint
 -- What the graph that is shown was clustered from, and the first id that no community had.
 SELECT fingerprint, next_community_id FROM precalc_runs WHERE status = 'completed' ORDER BY id DESC LIMIT 1
+
+-- name: stage_activity
+-- Where the activity waits to be compared.
+CREATE TEMPORARY TABLE new_activity (user_id integer, subreddit_id integer, activity_count bigint)
+
+-- name: copy_activity
+-- Who was active where, and how often.
+COPY new_activity FROM STDIN (FORMAT binary)
 
 -- name: stage_placed_subreddits
 -- Where subreddits wait to become nodes; community -1 is none.
@@ -185,9 +186,8 @@ ANALYZE new_communities, new_community_links
 CREATE TEMPORARY TABLE silent_users AS
 SELECT id FROM snapshot_users WHERE %(detailed)s::boolean AND bot_reason IS NOT NULL
 UNION
-SELECT a.user_id FROM new_activity AS a JOIN snapshot_subreddits AS s ON s.id = a.subreddit_id
-WHERE %(detailed)s::boolean AND a.user_id NOT IN (SELECT id FROM snapshot_users WHERE is_person)
-GROUP BY a.user_id HAVING count(*) > %(cap)s::bigint
+SELECT id FROM unnest(%(over)s::integer[]) AS over_cap (id)
+WHERE %(detailed)s::boolean AND id NOT IN (SELECT id FROM snapshot_users WHERE is_person)
 
 -- name: stage_chosen_posts
 -- The posts of each subreddit that come first: those seen themselves before those that only a comment names, then
@@ -706,13 +706,10 @@ WHERE m.xmin = m.swap_xid::xid
 
 -- name: shown_links
 -- How many links of each type are shown, and how many of them somebody else may have written since.
-SELECT type, count(*), count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
-FROM graph_links
+SELECT type, sum(n)::bigint,
+       COALESCE(sum(n) FILTER (WHERE age(by) <= %(since)s::integer AND age(by) <> %(swap)s::integer), 0)::bigint
+FROM (SELECT type, xmin AS by, count(*) AS n FROM graph_links GROUP BY type, xmin) AS written
 GROUP BY type
-
--- name: shown_pages
--- How many pages a table has.
-SELECT pg_relation_size(%(table)s::regclass) / current_setting('block_size')::integer
 
 -- name: shown_activity
 -- The activity on some pages of its table, packed: user, subreddit (4 bytes each), count (8 bytes); how many rows
@@ -743,14 +740,6 @@ SELECT string_agg(int4send((type = 'user')::integer)
        count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
 FROM graph_nodes
 WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
-
--- name: named_users
--- Users of the snapshot, packed: the id and the number that follows from the name (4 bytes each).
-SELECT string_agg(int4send(id) || int4send(hashtext(name)), ''::bytea) FROM snapshot_users
-
--- name: named_subreddits
--- Subreddits of the snapshot, packed likewise.
-SELECT string_agg(int4send(id) || int4send(hashtext(name)), ''::bytea) FROM snapshot_subreddits
 
 -- name: stage_changed_activity
 -- Where activity waits that differs; 0 is no more.

@@ -27,6 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Decimals of a position: finer than the distance of two users, coarser than the last bits of a sum.
 _DECIMALS = 6
+#: A subreddit that would move by less than this share of the map's width stays exactly where it was.
+_HAIR_RATIO = 0.0005
 #: Below so many memberships two shared users relate two subreddits, above it three, and a weight may be wrong
 #: more often than :data:`ONE_IN` times: of a few hundred pairs, a stricter bound would leave none.
 _FEW_MEMBERSHIPS = 10_000
@@ -139,7 +141,16 @@ def place_subreddits(
         ids = keep_ids(found, previous, next_id)
         next_id = max(next_id, int(ids.max(initial=-1)) + 1)
         levels[level] = np.where(found >= 0, np.append(ids, -1)[found], -1)
-    return Places(levels, rounded(position), next_id)
+    return Places(levels, _kept_put(rounded(position), before), next_id)
+
+
+def _kept_put(position: FloatArray, before: Before | None) -> FloatArray:
+    """The same, but who would move by no more than a hair stays: and so do all who hang on it."""
+    if before is None or not before.covers_half:
+        return position
+    width = float(np.ptp(position, axis=0).max(initial=0.0))
+    way = np.hypot(*(position - before.position).T)
+    return np.where((way <= _HAIR_RATIO * width)[:, None], before.position, position)
 
 
 def edges(pairs: Pairs) -> tuple[Int32Array, Int32Array, FloatArray]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
 from redclust.ops.precalc.figures import Detail
 from redclust.sql import query
 
 
-def choose(connection: Connection, settings: PrecalcSettings) -> None:
+def choose(connection: Connection, settings: PrecalcSettings, over_cap: npt.NDArray[np.int32]) -> None:
     """Choose what is shown, as of the snapshot whose transaction is open; nothing without ``detailed``.
 
     Of each subreddit the first ``posts_per_subreddit`` posts: seen ones before those that only a comment
     names, then by score, of equals the newer one. Of each of these the first ``comments_per_post`` comments
-    by score, of equals the older one. Bots are left out first. Two sorts, of posts and of comments on what
-    was chosen.
+    by score, of equals the older one. Bots are left out first, those in too many subreddits by their ids.
+    Two sorts, of posts and of comments on what was chosen.
     """
-    values = {
+    values: dict[str, Any] = {
         "detailed": settings.detailed,
-        "cap": settings.max_subreddits_per_user,
+        "over": over_cap.tolist() if settings.detailed else [],
         "posts": settings.posts_per_subreddit,
         "comments": settings.comments_per_post,
     }

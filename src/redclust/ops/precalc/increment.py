@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from redclust.db import binary_copy
 from redclust.db.connect import Connection
-from redclust.graph.overlap import Minimum, Overlap
+from redclust.graph.overlap import Enough, Minimum, Overlap
 from redclust.graph.recount import Memberships, recount
+from redclust.ops.precalc import regions
 from redclust.ops.precalc import shown as stored
+from redclust.ops.precalc.activity import Counted, places
 from redclust.ops.precalc.atlas import Int32Array, Pairs, Places, weighed
 from redclust.ops.precalc.regions import UserPlaces
 from redclust.ops.precalc.shown import Keyed, Shown
-from redclust.ops.precalc.snapshot import People, Snapshot
+from redclust.ops.precalc.snapshot import People
 from redclust.report import Task
 from redclust.sql import query
 
@@ -49,28 +51,34 @@ class Basis:
     def changed_ratio(self) -> float:
         return len(self.activity) / max(1, len(self.new_activity.keys), len(self.shown.activity.keys))
 
+    def affected(self, people: People) -> Int32Array:
+        """The ids of users whose activity changed, or who became people or ceased to be."""
+        keys = np.concatenate((self.new_activity.keys[self.activity.rows], self.activity.gone))
+        return np.union1d(stored.halves(keys)[0], np.setxor1d(self.shown.user_ids, people.user_ids))
+
 
 def differences(old: Keyed, new: Keyed) -> Changed:
     """What must be written to make ``new`` of ``old``; a binary search a row. Values of NaN are the same."""
+    if np.array_equal(old.keys, new.keys):
+        same = np.ones(len(new.keys), np.bool_)
+        for before, after in zip(old.values, new.values, strict=True):
+            same &= _equal(before, after)
+        return Changed(np.flatnonzero(~same), old.keys[:0])
     place = np.minimum(np.searchsorted(old.keys, new.keys), max(len(old.keys) - 1, 0))
     if not len(old.keys):
         return Changed(np.arange(len(new.keys)), old.keys)
     known = old.keys[place] == new.keys
     same = known.copy()
     for before, after in zip(old.values, new.values, strict=True):
-        there = before[place]
-        equal = (there == after) | ((there != there) & (after != after))  # noqa: PLR0124 - NaN
-        same &= equal if equal.ndim == 1 else equal.all(axis=1)
+        same &= _equal(before[place], after)
     still = np.zeros(len(old.keys), np.bool_)
     still[place[known]] = True
     return Changed(np.flatnonzero(~same), old.keys[~still])
 
 
-def compare(shown: Shown, taken: Snapshot) -> Basis:
+def compare(shown: Shown, counted: Counted) -> Basis:
     """Find what differs in the activity."""
-    keys = stored.key(taken.user_ids[taken.users], taken.subreddit_ids[taken.subreddits])
-    order = np.argsort(keys, kind="stable")
-    new = Keyed(keys[order], (taken.activity[order],))
+    new = Keyed(counted.keys, (counted.times,))
     return Basis(shown, new, differences(shown.activity, new))
 
 
@@ -79,21 +87,51 @@ def relate(
 ) -> Pairs:
     """As :func:`redclust.ops.precalc.atlas.relate`, from the pairs that are shown on."""
     shown = basis.shown
-    old_users, old_subreddits = stored.halves(shown.memberships.keys)
-    subreddits, n = _numbers(people.subreddit_ids, shown.ids(users=False))
-    users, n_users = _numbers(people.user_ids, shown.ids(users=True))
-    one, other = (subreddits(ids) for ids in stored.halves(shown.pairs.keys))
+    affected = basis.affected(people)
+    # Numbers for the subreddits of today, and after them for those that are none any more.
+    known = np.concatenate((people.subreddit_ids, np.setdiff1d(shown.subreddit_ids, people.subreddit_ids)))
+    before = _memberships(shown, affected)
+    one, other = (places(ids, known)[0] for ids in stored.halves(shown.pairs.keys))
+    of_affected = _among(people.user_ids, affected)[people.users]
+    sizes = np.zeros(len(known), np.int64)
+    sizes[places(shown.subreddit_ids, known)[0]] = shown.subreddits.values[0]
     found = recount(
-        _in_order(users(old_users), subreddits(old_subreddits)),
+        Memberships(before.users, places(before.subreddits, known)[0]),
+        Memberships(people.users[of_affected], people.subreddits[of_affected]),
         Memberships(people.users, people.subreddits),
-        _by_number(one, other, shown.pairs.values[0].astype(np.int32), n),
-        n_users=n_users,
-        n=n,
-        minimum=minimum,
+        _by_number(one, other, shown.pairs.values[0].astype(np.int32), len(known)),
+        was=Enough.among(len(shown.users.keys), sizes, minimum),
+        n=len(known),
         memory_bytes=memory_bytes,
         progress=progress,
     )
     return weighed(people, found)
+
+
+def place_users(basis: Basis, people: People, at: Places) -> UserPlaces:
+    """As :func:`redclust.ops.precalc.regions.place_users`, of those alone who changed or whose subreddits
+    are elsewhere now, or in other communities.
+    """
+    shown = basis.shown
+    _, position, levels, _ = shown.subreddits.values
+    place, known = places(people.subreddit_ids, shown.subreddit_ids)
+    elsewhere = ~known
+    if len(position):
+        elsewhere |= (position[place] != at.position).any(axis=1) | (levels[place] != at.levels.T).any(axis=1)
+    chosen = _among(people.user_ids, basis.affected(people))
+    chosen[people.users[elsewhere[people.subreddits]]] = True
+    was, _ = places(people.user_ids, shown.user_ids)
+    _, position, levels, spellings = shown.users.values
+    if len(spellings):
+        chosen |= spellings[was] != people.user_spellings
+    found = regions.place_users(_only(people, chosen), at)
+    all_levels = np.empty((len(at.levels), len(chosen)), np.int32)
+    all_position = np.empty((len(chosen), 2))
+    all_levels[:, ~chosen] = levels[was[~chosen]].T
+    all_position[~chosen] = position[was[~chosen]]
+    all_levels[:, chosen] = found.levels
+    all_position[chosen] = found.position
+    return UserPlaces(all_levels, all_position)
 
 
 def stage(
@@ -101,7 +139,7 @@ def stage(
     basis: Basis,
     people: People,
     pairs: Pairs,
-    places: Places,
+    at: Places,
     user_places: UserPlaces,
     *,
     block_rows: int,
@@ -114,28 +152,89 @@ def stage(
         np.minimum(ids[pairs.source], ids[pairs.target]),
         np.maximum(ids[pairs.source], ids[pairs.target]),
     )
-    new_pairs = _keyed(stored.key(low, high), pairs.shared, pairs.weight)
-    member_keys = stored.key(people.user_ids[people.users], ids[people.subreddits])
-    memberships = _keyed(member_keys, people.activity)
-    nodes = _nodes(connection, people, places, user_places)
+    new_pairs = stored.keyed(stored.key(low, high), pairs.shared, pairs.weight)
+    old_members, memberships = _links_of_affected(basis, people)
+    subreddits = stored.keyed(
+        ids.astype(np.int64),
+        people.people.astype(np.int64),
+        at.position,
+        at.levels.T,
+        people.subreddit_spellings,
+    )
+    users = stored.keyed(
+        people.user_ids.astype(np.int64),
+        people.total,
+        user_places.position,
+        user_places.levels.T,
+        people.user_spellings,
+    )
     tables = (
         ("activity", basis.new_activity, basis.activity),
-        ("memberships", memberships, differences(shown.memberships, memberships)),
+        ("memberships", memberships, differences(old_members, memberships)),
         ("pairs", new_pairs, differences(shown.pairs, new_pairs)),
-        ("nodes", nodes, differences(shown.nodes, nodes)),
+        ("subreddits", subreddits, differences(shown.subreddits, subreddits)),
+        ("users", users, differences(shown.users, users)),
     )
     task.total(sum(len(changed) for _, _, changed in tables))
-    for name, new, changed in tables:
+    for name in ("activity", "memberships", "pairs", "nodes"):
         connection.execute(query("precalc", f"stage_changed_{name}"))
-        columns = [
-            *stored.halves(np.concatenate((new.keys[changed.rows], changed.gone))),
-            *_filled(new.values, changed),
-        ]
-        if name == "nodes":
-            columns[0] = columns[0].astype(np.bool_)
+    for name, new, changed in tables:
+        keys = np.concatenate((new.keys[changed.rows], changed.gone))
+        columns = [*stored.halves(keys), *_filled(new.values, changed)]
+        if name in ("subreddits", "users"):
+            columns[0] = np.full(len(keys), name == "users")
             columns.pop()  # the name is looked up by the id
-        _send(connection, f"copy_changed_{name}", columns, block_rows, task)
+        table = "nodes" if name in ("subreddits", "users") else name
+        _send(connection, f"copy_changed_{table}", columns, block_rows, task)
     connection.execute(query("precalc", "analyze_changed"))
+
+
+def _memberships(shown: Shown, affected: Int32Array) -> Memberships:
+    """The links that these users had, in ids."""
+    users, subreddits = stored.halves(shown.activity.keys)
+    chosen = np.flatnonzero(_among(users, affected))
+    users, subreddits = users[chosen], subreddits[chosen]
+    linked = places(users, shown.user_ids)[1] & places(subreddits, shown.subreddit_ids)[1]
+    return Memberships(users[linked], subreddits[linked])
+
+
+def _links_of_affected(basis: Basis, people: People) -> tuple[Keyed, Keyed]:
+    """The links between people and subreddits, as shown and as of today, of those in whom they may differ."""
+    shown, affected = basis.shown, basis.affected(people)
+    before = _memberships(shown, affected)
+    old = stored.key(before.users, before.subreddits)
+    of_affected = np.flatnonzero(_among(people.user_ids, affected)[people.users])
+    users = people.user_ids[people.users[of_affected]]
+    new = stored.key(users, people.subreddit_ids[people.subreddits[of_affected]])
+    times = shown.activity.values[0][np.searchsorted(shown.activity.keys, old)]
+    return Keyed(old, (times,)), stored.keyed(new, people.activity[of_affected])
+
+
+def _among(ids: Int32Array, chosen: Int32Array) -> npt.NDArray[np.bool_]:
+    """Which of the ids are among the chosen ones."""
+    return places(ids, chosen)[1]
+
+
+def _only(people: People, chosen: npt.NDArray[np.bool_]) -> People:
+    """Some users, numbered anew, with what they are active in; the subreddits are all there."""
+    kept = chosen[people.users]
+    number = np.cumsum(chosen, dtype=np.int32) - np.int32(1)
+    return replace(
+        people,
+        user_ids=people.user_ids[chosen],
+        user_keys=people.user_keys[chosen],
+        user_spellings=people.user_spellings[chosen],
+        total=people.total[chosen],
+        users=number[people.users[kept]],
+        subreddits=people.subreddits[kept],
+        activity=people.activity[kept],
+    )
+
+
+def _equal(one: Column, other: Column) -> npt.NDArray[np.bool_]:
+    """Row by row; NaN is equal to itself."""
+    equal = (one == other) | ((one != one) & (other != other))  # noqa: PLR0124 - NaN
+    return equal if equal.ndim == 1 else equal.all(axis=1)
 
 
 def _filled(values: Sequence[Column], changed: Changed) -> Iterator[Column]:
@@ -160,51 +259,7 @@ def _send(
     binary_copy.send(connection, query("precalc", statement), fixed, None, blocks())
 
 
-def _nodes(connection: Connection, people: People, places: Places, users: UserPlaces) -> Keyed:
-    sides = (
-        (0, people.subreddit_ids, people.people.astype(np.int64), places),
-        (1, people.user_ids, people.total, users),
-    )
-    keys = np.concatenate([stored.key(np.full(len(ids), kind), ids) for kind, ids, _, _ in sides])
-    named = [_named(connection, ids, users=bool(kind)) for kind, ids, _, _ in sides]
-    return _keyed(
-        keys,
-        np.concatenate([val for _, _, val, _ in sides]),
-        np.concatenate([at.position for *_, at in sides]),
-        np.concatenate([at.levels.T for *_, at in sides]).astype(np.int32),
-        np.concatenate(named),
-    )
-
-
-def _named(connection: Connection, ids: Int32Array, *, users: bool) -> Column:
-    known = stored.names(connection, users=users)
-    return known.values[0][np.searchsorted(known.keys, ids)]
-
-
-def _keyed(keys: npt.NDArray[np.int64], *values: Column) -> Keyed:
-    order = np.argsort(keys, kind="stable")
-    return Keyed(keys[order], tuple(value[order] for value in values))
-
-
-def _numbers(ids: Int32Array, others: Int32Array) -> tuple[Callable[[Int32Array], Int32Array], int]:
-    """Numbers for ``ids``, their places, and for those of ``others`` that are not among them; how many."""
-    more = np.setdiff1d(others, ids)
-    known = np.concatenate((ids, more))
-    order = np.argsort(known, kind="stable")
-    ascending = known[order]
-
-    def number(wanted: Int32Array) -> Int32Array:
-        return order[np.searchsorted(ascending, wanted)].astype(np.int32)
-
-    return number, len(known)
-
-
-def _in_order(users: Int32Array, subreddits: Int32Array) -> Memberships:
-    order = np.argsort(stored.key(users, subreddits), kind="stable")
-    return Memberships(users[order], subreddits[order])
-
-
 def _by_number(one: Int32Array, other: Int32Array, shared: Int32Array, n: int) -> Overlap:
     source, target = np.minimum(one, other), np.maximum(one, other)
-    order = np.argsort(source.astype(np.int64) * n + target, kind="stable")
+    order = np.argsort(source.astype(np.int64) * n + target)
     return Overlap(source[order], target[order], shared[order])

@@ -30,18 +30,17 @@ from redclust.ops.precalc import (
     staging,
     versions,
 )
+from redclust.ops.precalc.activity import Counted
 from redclust.ops.precalc.atlas import Pairs, Places
 from redclust.ops.precalc.figures import Detail, Figures, TableChange
 from redclust.ops.precalc.increment import Basis
 from redclust.ops.precalc.shown import Shown
-from redclust.ops.precalc.snapshot import People, Snapshot
+from redclust.ops.precalc.snapshot import People
 from redclust.ops.precalc.steps import Steps, as_rows, as_seconds
 from redclust.ops.precalc.swap import TABLES, swap, tidy
 from redclust.sql import query
 
 _MIB = 1024 * 1024
-#: Rows of activity that are fetched at a time: 16 bytes each.
-_READ_BLOCK_ROWS = 100_000
 #: How long the finished graph waits for maintenance, a migration or a restore to end.
 _OPERATIONS_LIMIT_S = 600
 
@@ -62,12 +61,11 @@ class Pipeline:
     def through(self) -> tuple[datetime, Figures]:
         """The moment whose data is shown from now on, and what was made of it."""
         cap = self.settings.max_subreddits_per_user
-        with self.steps.rows("reading_s", "reading activity") as task:
+        with self.steps.step("reading_s", "reading activity") as task:
             taken = snapshot.read(
                 self.connection,
                 self.settings,
-                block_rows=_READ_BLOCK_ROWS,
-                beside=lambda connection: detailed.choose(connection, self.settings),
+                beside=lambda connection, over: detailed.choose(connection, self.settings, over),
                 task=task,
             )
             people = snapshot.leave_out_bots(taken, cap)
@@ -84,21 +82,22 @@ class Pipeline:
             user_nodes=len(people.user_ids),
             bots=left_out,
         )
-        basis = self._basis(taken, minimum)
+        counted, dangling = taken.counted, bool(taken.dangling_rows)
         del taken  # as large as people
+        basis = None if dangling else self._basis(counted, minimum)
         if figures.subreddit_nodes:
-            figures = self._map(people, basis, minimum, at, figures)
+            figures = self._map(counted, people, basis, minimum, at, figures)
         else:
             history.fail(self.database.connector, self.run_id, "No subreddits found")
         return at, replace(figures, times=self.steps.times)
 
-    def _basis(self, taken: Snapshot, minimum: Minimum) -> Basis | None:
+    def _basis(self, counted: Counted, minimum: Minimum) -> Basis | None:
         """What an incremental run starts from; None for a full one, and why, unless that was asked for."""
-        if self.full or taken.dangling_rows:
+        if self.full:
             return None
         with self.steps.step("reading_s", "reading the graph that is shown"):
             found = shown.read(self.connection, self.settings)
-            basis = increment.compare(found, taken) if isinstance(found, Shown) else None
+            basis = increment.compare(found, counted) if isinstance(found, Shown) else None
         limit = self.settings.incremental_up_to
         if basis and basis.changed_ratio > limit:
             found, basis = f"{basis.changed_ratio:.1%} of the activity changed, over {limit:.1%}", None
@@ -110,7 +109,13 @@ class Pipeline:
         return basis
 
     def _map(
-        self, people: People, basis: Basis | None, minimum: Minimum, at: datetime, figures: Figures
+        self,
+        counted: Counted,
+        people: People,
+        basis: Basis | None,
+        minimum: Minimum,
+        at: datetime,
+        figures: Figures,
     ) -> Figures:
         relate = partial(increment.relate, basis) if basis else atlas.relate
         with self.steps.rows("overlap_s", "counting shared users") as task:
@@ -123,7 +128,8 @@ class Pipeline:
         fingerprint = atlas.fingerprint(people, pairs, self.settings.seed)
         places, kept = self._places(people, pairs, fingerprint)
         with self.steps.step("layout_s", "placing users"):
-            user_places = regions.place_users(people, places)
+            place_users = partial(increment.place_users, basis) if basis else regions.place_users
+            user_places = place_users(people, places)
         with self.steps.step("naming_s", "naming communities"):
             titles = snapshot.titles(self.connection, people)
             communities = regions.describe(people, pairs, places, user_places, titles)
@@ -137,7 +143,12 @@ class Pipeline:
                 things = Detail()
             else:
                 staging.stage(
-                    self.connection, *made, node_block_rows=blocks[0], link_block_rows=blocks[1], task=task
+                    self.connection,
+                    counted,
+                    *made,
+                    node_block_rows=blocks[0],
+                    link_block_rows=blocks[1],
+                    task=task,
                 )
                 things = detailed.stage(self.connection, self.settings)
                 staging.define(self.connection)

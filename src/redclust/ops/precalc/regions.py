@@ -77,6 +77,7 @@ def describe(
     """
     of_title, texts = titles
     tables: list[CommunityTable] = []
+    close = edges(pairs)
     for level, community in enumerate(places.levels):
         ids, first, number, size = _numbered(community)
         n_communities = len(ids)
@@ -85,7 +86,7 @@ def describe(
         middle = [np.bincount(of, places.position[member, axis], n_communities) for axis in (0, 1)]
         labels = community_labels(
             len(community),
-            *edges(pairs),
+            *close,
             number,
             people.subreddit_names,
             size=people.people.astype(np.float64),
@@ -130,7 +131,8 @@ def modularity(pairs: Pairs, places: Places) -> tuple[float, ...]:
     """Weighted modularity of each level over the close pairs; 0 without any."""
     from redclust.graph.communities import modularity as of
 
-    return tuple(round(of(_numbered(community)[2], *edges(pairs)), 6) for community in places.levels)
+    close = edges(pairs)
+    return tuple(round(of(_numbered(community)[2], *close), 6) for community in places.levels)
 
 
 def _numbered(community: Int32Array) -> tuple[Int32Array, Int64Array, Int32Array, Int64Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,28 +45,28 @@ class Keyed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The graph in ids: activity (count), pairs (shared, weight; the lesser id first), nodes (val, position,
-    levels, and a number that follows from the name; 0 or 1 for a subreddit or user stands before the id).
+    """The graph in ids: activity (count), pairs (shared, weight; the lesser id first), subreddits and users
+    (val, position, levels, and a number that follows from the name's spelling).
 
-    ``minimum`` is the fewest shared users of its pairs.
+    ``minimum`` is the fewest shared users of its pairs; ``rows`` how many rows each table has.
     """
 
     minimum: Minimum
     activity: Keyed
     pairs: Keyed
-    nodes: Keyed
-
-    def ids(self, *, users: bool) -> npt.NDArray[np.int32]:
-        """Of the users or subreddits that are nodes, ascending."""
-        kind, ids = halves(self.nodes.keys)
-        return ids[kind == int(users)]
+    subreddits: Keyed
+    users: Keyed
+    rows: Mapping[str, int]
 
     @property
-    def memberships(self) -> Keyed:
-        """The activity that is a link: of people, not of bots."""
-        users, subreddits = halves(self.activity.keys)
-        linked = np.isin(users, self.ids(users=True)) & np.isin(subreddits, self.ids(users=False))
-        return Keyed(self.activity.keys[linked], (self.activity.values[0][linked],))
+    def subreddit_ids(self) -> npt.NDArray[np.int32]:
+        """Of those that are nodes, ascending."""
+        return self.subreddits.keys.astype(np.int32)
+
+    @property
+    def user_ids(self) -> npt.NDArray[np.int32]:
+        """Of those that are nodes, ascending."""
+        return self.users.keys.astype(np.int32)
 
 
 def key(high: npt.NDArray[np.integer], low: npt.NDArray[np.integer]) -> Int64Array:
@@ -76,6 +77,14 @@ def key(high: npt.NDArray[np.integer], low: npt.NDArray[np.integer]) -> Int64Arr
 def halves(keys: Int64Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """The ids of keys."""
     return (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
+
+
+def keyed(keys: Int64Array, *values: npt.NDArray[np.generic]) -> Keyed:
+    """Rows by their keys, each of which is there once; a sort, unless they are in order."""
+    if not bool((keys[1:] < keys[:-1]).any()):
+        return Keyed(keys, values)
+    order = np.argsort(keys)
+    return Keyed(keys[order], tuple(value[order] for value in values))
 
 
 def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | None:
@@ -104,36 +113,12 @@ def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | Non
         connection.isolation_level = None
 
 
-def names(connection: Connection, *, users: bool) -> Keyed:
-    """What follows from each name of the snapshot, by id."""
-    name = "named_users" if users else "named_subreddits"
-    row = connection.execute(query("precalc", name), binary=True).fetchone()
-    rows = np.frombuffer(row[0] if row and row[0] else b"", np.dtype([("id", ">i4"), ("name", ">i4")]))
-    return _sorted(rows["id"].astype(np.int64), rows["name"].astype(np.int32))
-
-
 def _read(connection: Connection, figures: Figures, marks: dict[str, int]) -> Shown | str:
     activity, n_activity, foreign = _rows(connection, "user_subreddit_activity", "activity", _ACTIVITY, marks)
     pairs, n_pairs, more = _rows(connection, "subreddit_relationships", "relationships", _PAIR, marks)
     nodes, n_nodes, most = _rows(connection, "graph_nodes", "nodes", _NODE, marks)
     links = {row[0]: row[1:] for row in connection.execute(query("precalc", "shown_links"), marks)}
     foreign += more + most + sum(others for _, others in links.values())
-    shown = Shown(
-        Minimum(figures.min_shared_users, figures.min_shared_users_small),
-        _sorted(key(activity["user"], activity["subreddit"]), activity["count"].astype(np.int64)),
-        _sorted(
-            key(pairs["one"], pairs["other"]),
-            pairs["shared"].astype(np.int32),
-            pairs["weight"].astype(np.float64),
-        ),
-        _sorted(
-            key(nodes["is_user"], nodes["id"]),
-            nodes["val"].astype(np.int64),
-            nodes["position"].astype(np.float64),
-            nodes["levels"].astype(np.int32),
-            nodes["name"].astype(np.int32),
-        ),
-    )
     there = {
         "user_subreddit_activity": n_activity,
         "subreddit_relationships": n_pairs,
@@ -143,14 +128,35 @@ def _read(connection: Connection, figures: Figures, marks: dict[str, int]) -> Sh
     written = {change.table: change.rows for change in figures.changes if change.table in there}
     if foreign or there != written:
         return "the graph that is shown was written by others since"
-    return shown
+    return Shown(
+        Minimum(figures.min_shared_users, figures.min_shared_users_small),
+        keyed(key(activity["user"], activity["subreddit"]), activity["count"].astype(np.int64)),
+        keyed(
+            key(pairs["one"], pairs["other"]),
+            pairs["shared"].astype(np.int32),
+            pairs["weight"].astype(np.float64),
+        ),
+        _nodes(nodes[nodes["is_user"] == 0]),
+        _nodes(nodes[nodes["is_user"] == 1]),
+        there,
+    )
+
+
+def _nodes(rows: npt.NDArray[np.void]) -> Keyed:
+    return keyed(
+        rows["id"].astype(np.int64),
+        rows["val"].astype(np.int64),
+        rows["position"].astype(np.float64),
+        rows["levels"].astype(np.int32),
+        rows["name"].astype(np.int32),
+    )
 
 
 def _rows(
     connection: Connection, table: str, name: str, dtype: np.dtype[np.void], marks: dict[str, int]
 ) -> tuple[npt.NDArray[np.void], int, int]:
     """The packed rows of a table; how many rows it has, and how many of them are others' perhaps."""
-    row = connection.execute(query("precalc", "shown_pages"), {"table": table}).fetchone()
+    row = connection.execute(query("precalc", "pages_of"), {"table": table}).fetchone()
     blocks: list[npt.NDArray[np.void]] = [np.empty(0, dtype)]
     rows = foreign = 0
     for first in range(0, row[0] if row else 0, _BLOCK_PAGES):
@@ -161,8 +167,3 @@ def _rows(
             rows += found[1]
             foreign += found[2]
     return np.concatenate(blocks), rows, foreign
-
-
-def _sorted(keys: Int64Array, *values: npt.NDArray[np.generic]) -> Keyed:
-    order = np.argsort(keys, kind="stable")
-    return Keyed(keys[order], tuple(column[order] for column in values))

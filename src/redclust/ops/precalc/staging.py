@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from redclust.db import binary_copy
 from redclust.db.connect import Connection
+from redclust.ops.precalc.activity import Counted
 from redclust.ops.precalc.atlas import Pairs, Places
 from redclust.ops.precalc.regions import CommunityLinks, CommunityTable, UserPlaces
 from redclust.ops.precalc.snapshot import People
@@ -19,6 +20,7 @@ from redclust.sql import query
 
 def stage(
     connection: Connection,
+    counted: Counted,
     people: People,
     pairs: Pairs,
     places: Places,
@@ -28,17 +30,20 @@ def stage(
     link_block_rows: int,
     task: Task,
 ) -> None:
-    """Send nodes and pairs; with the snapshot's tables and the regions they are the whole new graph.
+    """Send activity, nodes and pairs; with names and regions they are the whole new graph.
 
     Linear; blocks bound what is held twice.
     """
-    task.total(len(people.subreddit_ids) + len(people.user_ids) + len(pairs.source))
+    task.total(len(counted.keys) + len(people.subreddit_ids) + len(people.user_ids) + len(pairs.source))
     for name in (
+        "stage_activity",
         "stage_placed_subreddits",
         "stage_placed_users",
         "stage_pairs",
     ):
         connection.execute(query("precalc", name))
+    activity = counted.users, counted.subreddits, counted.times
+    _copy(connection, "copy_activity", activity, link_block_rows, task.advance)
     subreddits = (people.subreddit_ids, people.people.astype(np.int64), *_place(places))
     _copy(connection, "copy_placed_subreddits", subreddits, node_block_rows, task.advance)
     users = (people.user_ids, people.total, *_place(user_places))
