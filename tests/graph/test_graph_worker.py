@@ -106,6 +106,33 @@ def test_a_worker_ended_from_outside_is_said_to_be():
     assert "memory" in caught.value.hint
 
 
+def test_a_worker_that_dies_before_it_has_read_its_arguments(tmp_path: Path):
+    """They are larger than what a pipe holds: who only writes would wait for ever."""
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os
+            import numpy as np
+            from redclust.errors import RedclustError
+            from redclust.graph.worker import run_in_worker
+
+            if __name__ == "__mp_main__":
+                os._exit(7)
+            if __name__ == "__main__":
+                try:
+                    run_in_worker(len, np.zeros(1_000_000))
+                except RedclustError as error:
+                    print(error)
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], check=False, timeout=60, capture_output=True, text=True
+    )
+    assert "ended without an answer (exit code 7)" in done.stdout, done.stderr
+
+
 def test_an_interrupted_wait_ends_the_worker(tmp_path: Path):
     said = tmp_path / "pid"
 

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
@@ -55,17 +56,21 @@ def run_in_worker(
         return function(*args, **kwargs)
     # Not fork: a thread of ours may hold a lock at that moment, and a database connection would be shared.
     context = multiprocessing.get_context("spawn")
-    receiving, sending = context.Pipe(duplex=False)
-    worker = context.Process(target=_serve, args=(sending, function, args, kwargs), daemon=True)
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=_serve, args=(theirs,), daemon=True)
     started_s = time.monotonic()
-    with receiving, sending:
+    with ours, theirs:
         try:
             worker.start()
-            sending.close()
-            while not receiving.poll(_PROGRESS_INTERVAL_S):
+            # From here on a worker that dies is seen, also while it is sent what to do: with the arguments of
+            # the process, start() would write them to a pipe that it keeps open itself, and wait for ever.
+            theirs.close()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                ours.send((function, args, kwargs))
+            while not ours.poll(_PROGRESS_INTERVAL_S):
                 if progress is not None:
                     progress(time.monotonic() - started_s)
-            result, error = _answer(receiving, worker, function)
+            result, error = _answer(ours, worker, function)
         finally:
             if worker.pid is not None:
                 worker.kill()
@@ -77,10 +82,10 @@ def run_in_worker(
 
 
 def _answer(
-    receiving: Connection[Any, Any], worker: SpawnProcess, function: Callable[..., object]
+    ours: Connection[Any, Any], worker: SpawnProcess, function: Callable[..., object]
 ) -> tuple[object, BaseException | None]:
     try:
-        return receiving.recv()
+        return ours.recv()
     except (EOFError, OSError):
         worker.join()
         code = worker.exitcode or 0
@@ -91,20 +96,16 @@ def _answer(
         ) from None
 
 
-def _serve(
-    sending: Connection[Any, Any],
-    function: Callable[..., object],
-    args: tuple[object, ...],
-    kwargs: dict[str, object],
-) -> None:
+def _serve(theirs: Connection[Any, Any]) -> None:
     # Ctrl-C reaches every process of the terminal; the one that waits for this one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     try:
-        sending.send((function(*args, **kwargs), None))
+        function, args, kwargs = theirs.recv()
+        theirs.send((function(*args, **kwargs), None))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again where it was asked for
         error.add_note(f"In the worker process:\n{traceback.format_exc()}")
-        sending.send((None, _portable(error)))
+        theirs.send((None, _portable(error)))
 
 
 def _portable(error: Exception) -> Exception:
