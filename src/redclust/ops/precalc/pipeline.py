@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -166,7 +167,8 @@ class Pipeline:
             kept_communities=kept,
             changed_ratio=round(basis.changed_ratio, 6) if basis else None,
         )
-        return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures)
+        rows: Mapping[str, int] = basis.shown.rows if basis else {}
+        return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures, rows)
 
     def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
         """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
@@ -184,7 +186,9 @@ class Pipeline:
             )
         return places, False
 
-    def _swap(self, at: datetime, fingerprint: str, next_id: int, figures: Figures) -> Figures:
+    def _swap(
+        self, at: datetime, fingerprint: str, next_id: int, figures: Figures, known_rows: Mapping[str, int]
+    ) -> Figures:
         def record(changes: tuple[TableChange, ...]) -> None:
             known = replace(figures, changes=changes, times=self.steps.times)
             history.complete(self.connection, self.run_id, at, fingerprint, next_id, known)
@@ -206,6 +210,7 @@ class Pipeline:
                 self.watch,
                 version=self.run_id,
                 differences={name: _differences(name, figures.incremental) for name in TABLES},
+                known_rows=known_rows,
                 clear=self.clear,
                 fill_memory_mb=self.settings.memory_mb,
                 record=record,

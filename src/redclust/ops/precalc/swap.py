@@ -60,6 +60,7 @@ def swap(
     *,
     version: int,
     differences: Mapping[str, LiteralString | sql.Composed],
+    known_rows: Mapping[str, int] | None = None,
     clear: bool = False,
     fill_memory_mb: int | None = None,
     record: Callable[[tuple[TableChange, ...]], None],
@@ -96,7 +97,7 @@ def swap(
                 task.note(TABLES[name])
                 kept = version if keep and name in _VERSIONED else None
                 changes.append(
-                    _change(connection, name, statement, clear=clear, version=kept)
+                    _change(connection, name, statement, clear=clear, version=kept, known=known_rows or {})
                     if indexes is None
                     else _fill(connection, name)
                 )
@@ -105,7 +106,9 @@ def swap(
                 filling.build(connection, indexes, memory_mb=fill_memory_mb, task=task)
             record(tuple(changes))
             task.note("links of the biggest nodes")
-            top_links.refresh(connection)
+            written = {change.table for change in changes if change.changed_rows}
+            follow = top_links.refresh if written & {"graph_nodes", "graph_links"} else top_links.restore
+            follow(connection)
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
     exclusive = in_time and not passage.passed_by
@@ -166,25 +169,30 @@ def _change(
     *,
     clear: bool,
     version: int | None,
+    known: Mapping[str, int],
 ) -> TableChange:
     table = TABLES[name]
     names = {"table": sql.Identifier(table), "changes": sql.Identifier(f"{name}_changes")}
 
-    def find() -> None:
-        connection.execute(differences)
-        if version is not None:
+    def find() -> int:
+        found = connection.execute(differences).rowcount
+        if version is not None and found:
             connection.execute(query("precalc", f"keep_{name}"), {"version": version})
+        return found
 
-    deleted = 0
+    deleted = updated = inserted = 0
     if clear:
         find()
         version = None  # kept already
         connection.execute(sql.SQL(query("precalc", "drop_changes")).format(**names))
         deleted = connection.execute(sql.SQL(query("precalc", "empty")).format(**names)).rowcount
-    find()
-    deleted += connection.execute(sql.SQL(query("precalc", "delete_gone")).format(**names)).rowcount
-    updated = connection.execute(query("precalc", f"update_{name}")).rowcount
-    inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
+    # A statement that writes nothing would still be told to whoever watches the table.
+    if find():
+        deleted += connection.execute(sql.SQL(query("precalc", "delete_gone")).format(**names)).rowcount
+        updated = connection.execute(query("precalc", f"update_{name}")).rowcount
+        inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
+    if table in known:
+        return TableChange(table, known[table] + inserted - deleted, inserted, updated, deleted)
     rows = connection.execute(sql.SQL(query("databases", "count_rows")).format(**names)).fetchone()
     return TableChange(table, int(rows[0]) if rows else 0, inserted, updated, deleted)
 
