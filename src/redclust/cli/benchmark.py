@@ -111,6 +111,33 @@ def _number(text: str) -> int:
 
 
 @app.command()
+def precalc(
+    ctx: typer.Context,
+    memberships: Annotated[str, typer.Option(help="Of the planted world, such as 3m or 10m.")] = "1m",
+    subreddits: Annotated[int, typer.Option(min=500, help="Its subreddits, 60 of them hubs.")] = 20_000,
+    runs: Annotated[int, typer.Option(min=1, help="Pairs of runs of each comparison.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed plants the same.")] = 7,
+    fmt: FormatOption = Format.TEXT,
+) -> None:
+    """The map of a planted world, beside COPY of its rows; and after small changes, beside a full run."""
+    from redclust.ops import benchmark
+
+    runtime: Runtime = ctx.obj
+    settings, size = runtime.loaded.settings.precalc, _number(memberships)
+    with runtime.server("benchmark") as connector:
+        report = benchmark.precalc_benchmark(
+            connector,
+            settings,
+            memberships=size,
+            subreddits=subreddits,
+            runs=runs,
+            seed=seed,
+            progress=runtime.progress,
+        )
+    runtime.finish(report, fmt)
+
+
+@app.command()
 def graph(
     ctx: typer.Context,
     runs: Annotated[int, typer.Option(min=1, help="Warm runs of each query and client.")] = 5,

@@ -12,6 +12,7 @@ from redclust.ops.benchmark import (
     GraphBenchmark,
     ImportBenchmark,
     MapBenchmark,
+    PrecalcBenchmark,
     QueueBenchmark,
 )
 from redclust.ops.benchmark.map import Drawing
@@ -30,6 +31,8 @@ def show(report: Report, out: Console) -> None:
             _graph(report, out)
         case MapBenchmark():
             _map(report, out)
+        case PrecalcBenchmark():
+            _precalc(report, out)
         case QueueBenchmark():
             _queue(report, out)
         case _:
@@ -169,6 +172,34 @@ def _drawing(drawing: Drawing, out: Console) -> None:
         scores = [f"{value:.3f}" for value in (one.score.own_topic, one.score.recall, one.score.crowded)]
         drawn.add_row(one.way, f"{one.edges:,}", *scores, f"{one.cpu_s:.1f}", f"{one.wall_s:.1f}")
     out.print(drawn)
+
+
+def _precalc(report: PrecalcBenchmark, out: Console) -> None:
+    out.print(
+        f"{report.memberships:,} memberships; on the map: {report.people:,} people, {report.subreddits:,} "
+        f"subreddits, {report.pairs:,} pairs. Postgres {report.server_version}"
+    )
+    beside, rows = report.from_nothing, sum(report.table_rows.values())
+    speeds = {side.name: rows / side.median_s for side in (beside.measured, beside.baseline)}
+    _compare(beside, speeds, out)
+    columns = ("changed", "rows written", "s", "full s", "ratio", "min", "max")
+    shown = table(*columns, right=columns)
+    for one in report.incremental:
+        c = one.comparison
+        figures = [f"{one.changed_ratio:.2%}", f"{one.written_rows:,}", f"{c.measured.median_s:.1f}"]
+        ratios = [f"{ratio:.2f}" for ratio in (c.median_ratio, c.min_ratio, c.max_ratio)]
+        shown.add_row(*figures, f"{c.baseline.median_s:.1f}", *ratios)
+    out.print(shown)
+    steps = tuple(name.removesuffix("_s") for name in report.times.__slots__)
+    by_step = table("seconds", *steps, right=steps)
+    runs = {"from nothing": report.times}
+    runs |= {f"{one.share:.1%} changed": one.times for one in report.incremental}
+    for name, times in runs.items():
+        by_step.add_row(name, *(f"{getattr(times, f'{step}_s'):.1f}" for step in steps))
+    out.print(by_step)
+    out.print(f"peak memory of redclust's own processes: {size(report.peak_memory_bytes)}")
+    for told in report.missed:
+        out.print(f"Missed: {told}")
 
 
 def _queue(report: QueueBenchmark, out: Console) -> None:

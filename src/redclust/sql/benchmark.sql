@@ -125,3 +125,46 @@ SELECT n, n::text FROM generate_series(1, 20000) AS n
 -- How many links are stored beside the graph, and the size of their table; nothing where they do not agree with it.
 SELECT m.nodes, (SELECT count(*) FROM graph_top_links), pg_total_relation_size('graph_top_links')
 FROM graph_top_marks AS m
+
+-- name: plant_users
+-- People of a planted world, by number.
+INSERT INTO users (id, name) SELECT n, 'user' || n FROM generate_series(1, %(users)s) AS n
+
+-- name: plant_subreddits
+-- Its subreddits, by number.
+INSERT INTO subreddits (id, name) SELECT n, 'sub' || n FROM generate_series(1, %(subreddits)s) AS n
+
+-- name: plant_file
+-- What its memberships seem to come from.
+INSERT INTO import_files (id, fingerprint, filters, name, kind, state)
+VALUES (1, 'planted', '', 'planted', 'interactions', 'complete')
+
+-- name: plant_memberships
+-- Who is in which subreddit.
+COPY imported_interactions (file_id, user_id, subreddit_id, n) FROM STDIN (FORMAT binary)
+
+-- name: analyze_planted
+-- Statistics, as an import leaves them.
+ANALYZE users, subreddits, imported_interactions
+
+-- name: analyze_map
+-- Statistics, as a precalc leaves them.
+ANALYZE user_subreddit_activity, subreddit_relationships, graph_communities, graph_community_links, graph_nodes,
+    graph_links
+
+-- name: exchange_memberships
+-- A share of the memberships goes, and as many come: each user that lost one gets that of another who did.
+WITH gone AS (
+    DELETE FROM imported_interactions
+    WHERE (hashint8extended(user_id::bigint << 32 | subreddit_id, %(seed)s) & 1048575)
+          < 1048576 * %(share)s::double precision
+    RETURNING user_id, subreddit_id, n
+), by_user AS (
+    SELECT user_id, n, row_number() OVER (ORDER BY hashint4extended(user_id, %(seed)s), subreddit_id) AS place FROM gone
+), by_subreddit AS (
+    SELECT subreddit_id, row_number() OVER (ORDER BY hashint4extended(user_id, 1 - %(seed)s), subreddit_id) AS place
+    FROM gone
+)
+INSERT INTO imported_interactions (file_id, user_id, subreddit_id, n)
+SELECT 1, user_id, subreddit_id, n FROM by_user JOIN by_subreddit USING (place)
+ON CONFLICT DO NOTHING

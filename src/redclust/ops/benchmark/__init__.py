@@ -5,6 +5,7 @@ from redclust.ops.benchmark.frame import Comparison, Side
 from redclust.ops.benchmark.graph import GraphBenchmark, graph_benchmark
 from redclust.ops.benchmark.import_ import ImportBenchmark, import_benchmark
 from redclust.ops.benchmark.map import MapBenchmark, map_benchmark
+from redclust.ops.benchmark.precalc import PrecalcBenchmark, precalc_benchmark
 from redclust.ops.benchmark.queue import QueueBenchmark, QueueSpeed, Throughput, queue_benchmark
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GraphBenchmark",
     "ImportBenchmark",
     "MapBenchmark",
+    "PrecalcBenchmark",
     "QueueBenchmark",
     "QueueSpeed",
     "Side",
@@ -21,5 +23,6 @@ __all__ = [
     "graph_benchmark",
     "import_benchmark",
     "map_benchmark",
+    "precalc_benchmark",
     "queue_benchmark",
 ]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from redclust.db.connect import Connection, Connector
+from redclust.db.connect import Connector
 from redclust.dumps.read import Filters
 from redclust.errors import ArtefactUnusable
-from redclust.ops.benchmark.database import on, throw_away
+from redclust.ops.benchmark.database import load, on, save, throw_away
 from redclust.ops.benchmark.frame import Comparison, alternate
 from redclust.ops.benchmark.noted import noted
 from redclust.ops.import_ import import_files
@@ -69,7 +69,7 @@ def import_benchmark(
 
         rows = run_import(progress)  # the warm-up, and where the baseline's rows come from
         with database.connect(bulk=True, autocommit=True) as connection:
-            counts = {table: _save(connection, table, Path(folder)) for table in TABLES}
+            counts = {table: save(connection, table, Path(folder)) for table in TABLES}
 
             def empty() -> None:
                 for table in reversed(TABLES):
@@ -79,7 +79,7 @@ def import_benchmark(
             def run_copy() -> None:
                 with connection.transaction():
                     for table in TABLES:
-                        _load(connection, table, Path(folder))
+                        load(connection, table, Path(folder))
                 connection.execute(query("import", "analyze_imported"))
 
             with progress.task("benchmark import", 2 * runs, "runs") as task:
@@ -100,20 +100,6 @@ def import_benchmark(
         peak_memory_bytes=_peak_memory_bytes(),
         server_version=version,
     )
-
-
-def _save(connection: Connection, table: str, folder: Path) -> int:
-    with (folder / table).open("wb") as file, connection.cursor() as cursor:
-        with cursor.copy(on(table, "copy_out")) as copy:
-            for block in copy:
-                file.write(block)
-        return cursor.rowcount
-
-
-def _load(connection: Connection, table: str, folder: Path) -> None:
-    with (folder / table).open("rb") as file, connection.cursor().copy(on(table, "copy_in")) as copy:
-        while block := file.read(1 << 20):
-            copy.write(block)
 
 
 def _done(rows: int) -> None:
