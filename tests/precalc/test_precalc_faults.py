@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from graph_readers import look
+from graph_readers import Poller, look
 from precalc_worlds import Compute, count, planted, stored
 
 from harness import Redclust, kill_group, wait_until
@@ -43,7 +43,7 @@ def test_killed_at_random_moments(
 def test_killed_at_many_random_moments(
     connection: Connection, put: Callable[..., None], compute: Compute, redclust: Redclust, database: Database
 ) -> None:
-    rounds = int(os.environ.get("REDCLUST_TEST_KILLS", "20"))
+    rounds = int(os.environ.get("REDCLUST_TEST_KILLS", "50"))
     _kill_rounds(rounds, connection, put, compute, redclust, database)
 
 
@@ -59,29 +59,36 @@ def _kill_rounds(
     put(WORLDS[0])
     duration_s = compute().duration_s
     runs = 1
-    for number in range(1, rounds + 1):
-        world = WORLDS[number % 2]
-        put(world)
-        good = look(connection)
-        process = redclust.start("precalc")
-        runs += 1
-        wait_until(lambda runs=runs: len(_states(connection)) == runs, "the run has begun")
-        time.sleep(rng.uniform(0, duration_s * 1.2))
-        kill_group(process)
-        process.wait()
-        # A commit that was on its way arrives, or nothing does.
-        wait_until(lambda: _sessions(connection) == 0, "the killed run's sessions are gone")
-        if _states(connection)[-1] == "completed":
-            assert stored(connection) == count(world, minimum=2)
-        else:
-            assert _states(connection)[-1] == "running"
-            assert look(connection) == good
-        if number % 2 == 0:  # after the other rounds the next one finds this run dead, and may be killed too
-            assert compute().run_id == runs + 1
+    whole = {look(connection)}
+    with Poller(database, psycopg.IsolationLevel.READ_COMMITTED).at_work() as poller:
+        for number in range(1, rounds + 1):
+            world = WORLDS[number % 2]
+            put(world)
+            good = look(connection)
+            process = redclust.start("precalc")
             runs += 1
-            assert stored(connection) == count(world, minimum=2)
-            assert "running" not in _states(connection)
-            assert precalc.status(database, limit=1).ok
+            wait_until(lambda runs=runs: len(_states(connection)) == runs, "the run has begun")
+            time.sleep(rng.uniform(0, duration_s * 1.2))
+            kill_group(process)
+            process.wait()
+            # A commit that was on its way arrives, or nothing does.
+            wait_until(lambda: _sessions(connection) == 0, "the killed run's sessions are gone")
+            if _states(connection)[-1] == "completed":
+                assert stored(connection) == count(world, minimum=2)
+                whole.add(look(connection))
+            else:
+                assert _states(connection)[-1] == "running"
+                assert look(connection) == good
+            # After the other rounds the next one finds this run dead, and may be killed too.
+            if number % 2 == 0:
+                assert compute().run_id == runs + 1
+                runs += 1
+                assert stored(connection) == count(world, minimum=2)
+                whole.add(look(connection))
+                assert "running" not in _states(connection)
+                assert precalc.status(database, limit=1).ok
+    assert poller.error is None
+    assert set(poller.seen) <= whole
 
 
 def test_a_killed_run_is_told(
