@@ -14,8 +14,14 @@ from redclust.graph.overlap import Overlap
 ONE_IN = 1_000
 #: Counts up to this have the exact bound; above, the approximation is within 0.02 %.
 _EXACT_COUNTS = 100
-#: What sizes count as.
-_STEPS = np.unique(np.ceil(np.round(10.0 ** (np.arange(9 * 24 + 1) / 24.0), 3)).astype(np.int64))
+#: Below so many users their number counts exactly.
+_FEW_USERS = 1000
+#: What sizes count as: exactly up to 100, and above in 24 steps a decade, 10 % apart.
+_STEPS = np.unique(
+    np.append(np.arange(1, 100), np.ceil(np.round(10.0 ** (np.arange(2 * 24, 9 * 24 + 1) / 24.0), 3))).astype(
+        np.int64
+    )
+)
 
 
 def lift_bound(
@@ -56,7 +62,7 @@ def lift_bound(
 
 
 def coarse(numbers: npt.ArrayLike, *, up: bool) -> npt.NDArray[np.int32]:
-    """For positive numbers the next one ``up`` or down of 24 steps a decade: 10 % apart, each up to 10."""
+    """For positive numbers the next one ``up`` or down that stands for it: itself, or of steps of 10 %."""
     exact = np.asarray(numbers, np.int64)
     at = np.searchsorted(_STEPS, exact) if up else np.searchsorted(_STEPS, exact, side="right") - 1
     return _STEPS[np.maximum(at, 0)].astype(np.int32)
@@ -67,14 +73,14 @@ def steady_lift_bound(
 ) -> npt.NDArray[np.float64]:
     """:func:`lift_bound` of pairs of subreddits, such that a few users more change few weights.
 
-    Sizes count in steps of 10 %, rounded up, and everybody rounded down: it stays a lower bound. On planted
-    worlds that finds the same communities as exact sizes do.
+    Sizes above 100 count in steps of 10 %, rounded up, and everybody rounded down: it stays a lower bound.
+    On planted worlds that finds the same communities as exact sizes do.
 
     Shapes:
         size: (n,), the users of each subreddit; returns: (p,).
     """
     size = coarse(size, up=True)
-    everybody = int(coarse(n_users, up=False))
+    everybody = n_users if n_users < _FEW_USERS else int(coarse(n_users, up=False))
     return lift_bound(found.shared, size[found.source], size[found.target], everybody, one_in=one_in)
 
 
