@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psycopg
 
@@ -17,11 +17,14 @@ log = logging.getLogger(__name__)
 _TERMINATED = 143
 
 
-def repeat(once: Callable[[], bool], *, what: str, interval_s: float, progress: Progress) -> tuple[int, int]:
+def repeat(
+    once: Callable[[], tuple[bool, Sequence[str]]], *, what: str, interval_s: float, progress: Progress
+) -> tuple[int, int]:
     """Do ``once`` now and then every ``interval_s``, until SIGTERM; how often it did well, and failed.
 
-    ``once`` tells whether it did well. What it raises is told as a failure of ``what`` and does not end the
-    loop. Work that takes longer than the interval begins again at once.
+    ``once`` tells whether it did well, and what to say of it when that is counted. What it raises is told
+    as a failure of ``what`` and does not end the loop. Work that takes longer than the interval begins again
+    at once.
 
     Raises:
         ConfigError: nothing will change by trying again.
@@ -30,8 +33,10 @@ def repeat(once: Callable[[], bool], *, what: str, interval_s: float, progress: 
     try:
         while True:
             next_s = time.monotonic() + interval_s
-            well = _once(once, what, progress)
+            well, told = _once(once, what)
             made, failed = made + well, failed + (not well)
+            for line in told:
+                progress.say(line)
             time.sleep(max(0.0, next_s - time.monotonic()))
     except SystemExit as ended:
         if ended.code != _TERMINATED:
@@ -39,7 +44,7 @@ def repeat(once: Callable[[], bool], *, what: str, interval_s: float, progress: 
     return made, failed
 
 
-def _once(once: Callable[[], bool], what: str, progress: Progress) -> bool:
+def _once(once: Callable[[], tuple[bool, Sequence[str]]], what: str) -> tuple[bool, Sequence[str]]:
     try:
         return once()
     except ConfigError:
@@ -47,5 +52,4 @@ def _once(once: Callable[[], bool], what: str, progress: Progress) -> bool:
     except (RedclustError, psycopg.Error, OSError) as error:
         told = error if isinstance(error, RedclustError) else in_words(error)
         log.error("%s failed", what, exc_info=error)
-        progress.say(f"{what} failed: {told or error}")
-        return False
+        return False, [f"{what} failed: {told or error}"]

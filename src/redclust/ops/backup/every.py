@@ -31,12 +31,11 @@ def run(loaded: Loaded, options: Options, progress: Progress, *, interval_s: flo
         ConfigError: nothing will change by trying again.
     """
 
-    def once() -> bool:
+    def once() -> tuple[bool, list[str]]:
         report = now.run(loaded, options, progress)
-        progress.say(f"Backup completed: {report.path} (size={report.size_bytes} bytes)")
-        for text in (*report.failing, *([report.tidy.brake] if report.tidy and report.tidy.brake else [])):
-            progress.say(f"WARNING: {text}")
-        return True
+        brake = [report.tidy.brake] if report.tidy and report.tidy.brake else []
+        completed = f"Backup completed: {report.path} (size={report.size_bytes} bytes)"
+        return True, [completed, *(f"WARNING: {text}" for text in (*report.failing, *brake))]
 
     every_s = duration.seconds(loaded.settings.backup.interval) if interval_s is None else interval_s
     return LoopReport(*repeat(once, what="backup", interval_s=every_s, progress=progress))

@@ -191,7 +191,7 @@ CHECKS: tuple[Check, ...] = (
         "top_links_differ",
         Type.GRAPH_LINKS,
         "links that are stored for readers of the biggest nodes and differ from the graph",
-        "redclust precalc",
+        _PRECALC,
         reads=("graph_nodes", "graph_links"),
     ),
     _repeated("posts", "id", what="posts that are there more than once"),

@@ -38,13 +38,11 @@ def every(
         ConfigError: nothing will change by trying again.
     """
 
-    def once() -> bool:
+    def once() -> tuple[bool, list[str]]:
         with opened() as database:
             report = compute(database)
         if report.ok:
-            progress.say(f"Precalculation completed in {report.duration_s:.1f}s")
-        else:
-            progress.say("No subreddits found: the graph is as it was")
-        return report.ok
+            return True, [f"Precalculation completed in {report.duration_s:.1f}s"]
+        return False, ["No subreddits found: the graph is as it was"]
 
     return PrecalcLoopReport(*repeat(once, what="precalc", interval_s=interval_s, progress=progress))

@@ -107,8 +107,12 @@ def swap(
             record(tuple(changes))
             task.note("links of the biggest nodes")
             written = {change.table for change in changes if change.changed_rows}
-            follow = top_links.refresh if written & {"graph_nodes", "graph_links"} else top_links.restore
-            follow(connection)
+            # Who holds every row against the result mends these too.
+            in_full = not known_rows
+            if in_full or written & {"graph_nodes", "graph_links"}:
+                top_links.refresh(connection)
+            else:
+                top_links.restore(connection)
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
     exclusive = in_time and not passage.passed_by
