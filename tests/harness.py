@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -243,6 +243,22 @@ def _quick_directory() -> Path:
         return Path(tempfile.gettempdir())
     roomy = found.f_bavail * found.f_frsize >= 4 * 1024**3
     return memory if roomy and not found.f_flag & os.ST_NOEXEC else Path(tempfile.gettempdir())
+
+
+@contextmanager
+def small_file_system(directory: Path, size_bytes: int) -> Generator[Path]:
+    """A file system of that size in memory, over a directory whose mode it takes; else the test is skipped.
+
+    Name its fixture before those of servers on it: they have to end while it is mounted.
+    """
+    mode = directory.stat().st_mode & 0o777
+    argv = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode={mode:o}", "tmpfs", str(directory)]
+    if not IS_ROOT or subprocess.run(argv, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a file system of its own cannot be mounted here")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
 
 
 def own_server(home: Path, bin_dir: Path | None) -> Embedded:

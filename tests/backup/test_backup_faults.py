@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from backup_place import Backups, loaded_for
 
-from harness import IS_ROOT, Redclust, own_server, rounds, settings_for, wait_until
+from harness import Redclust, own_server, rounds, settings_for, small_file_system, wait_until
 from redclust.config import Loaded
 from redclust.db.connect import Connector
 from redclust.db.session import Database
@@ -126,19 +126,13 @@ def waiting(database: Database) -> list[tuple[object, ...]]:
 @pytest.fixture
 def small_disk(place: Path) -> Iterator[Callable[[int], Path]]:
     """``small_disk(bytes)``: a file system of that size at the place of backups."""
-    mounted: list[Path] = []
+    with ExitStack() as stack:
 
-    def mount(size_bytes: int) -> Path:
-        place.mkdir(mode=0o700)
-        argv = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=700", "tmpfs", str(place)]
-        if not IS_ROOT or subprocess.run(argv, capture_output=True, check=False).returncode != 0:
-            pytest.skip("a file system of its own cannot be mounted here")
-        mounted.append(place)
-        return place
+        def mount(size_bytes: int) -> Path:
+            place.mkdir(mode=0o700)
+            return stack.enter_context(small_file_system(place, size_bytes))
 
-    yield mount
-    for path in mounted:
-        subprocess.run(["umount", str(path)], check=True)
+        yield mount
 
 
 def test_a_full_disk_in_the_dump(

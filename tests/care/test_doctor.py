@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 from bloated import make
 from healthy import HEALTHY
 
-from harness import IS_ROOT, Redclust, kill_server, wait_until
+from harness import Redclust, kill_server, small_file_system, wait_until
 from redclust.config import Loaded, Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
@@ -49,20 +48,15 @@ def load(database: Database, tmp_path: Path) -> Loads:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
     """``small_disk(bytes)``: a file system of that size, which others may pass through."""
-    mounted: list[Path] = []
+    with ExitStack() as stack:
 
-    def mount(size_bytes: int) -> Path:
-        place = tmp_path / "small"
-        place.mkdir()
-        argv = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=755", "tmpfs", str(place)]
-        if not IS_ROOT or subprocess.run(argv, capture_output=True, check=False).returncode != 0:
-            pytest.skip("a file system of its own cannot be mounted here")
-        mounted.append(place)
-        return place
+        def mount(size_bytes: int) -> Path:
+            place = tmp_path / "small"
+            place.mkdir()
+            place.chmod(0o755)
+            return stack.enter_context(small_file_system(place, size_bytes))
 
-    yield mount
-    for path in mounted:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
+        yield mount
 
 
 def fill(place: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,13 +13,13 @@ from graph_readers import Graph, look
 from precalc_worlds import clear, count, load, planted, stored
 
 from harness import (
-    IS_ROOT,
     Redclust,
     kill_server,
     open_directory,
     own_server,
     rounds,
     settings_for,
+    small_file_system,
     wait_until,
 )
 from redclust.config import PrecalcSettings
@@ -36,15 +35,9 @@ LEFT = "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
 
 @pytest.fixture
 def small_disk(work_dir: Path) -> Iterator[Path]:
-    """200 MB. Name it before ``make_home``: a server on it has to end while it is mounted."""
-    if not IS_ROOT:
-        pytest.skip("only root can mount")
-    directory = open_directory(work_dir)
-    argv = ["mount", "-t", "tmpfs", "-o", "size=200m,mode=0755", "tmpfs", str(directory)]
-    if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
-        pytest.skip("may not mount here")
-    yield directory
-    subprocess.run(["umount", "-l", str(directory)], check=True)
+    """200 MB."""
+    with small_file_system(open_directory(work_dir), 200 << 20) as directory:
+        yield directory
 
 
 class Place:

@@ -18,7 +18,6 @@ import pytest
 from restore_world import Place, damage, fill, hashes
 
 from harness import (
-    IS_ROOT,
     Redclust,
     dispose,
     kill_server,
@@ -27,6 +26,7 @@ from harness import (
     own_server,
     rounds,
     settings_for,
+    small_file_system,
     wait_until,
 )
 from redclust.db import databases, schema
@@ -282,18 +282,9 @@ def test_a_server_that_is_killed_in_the_middle(
 
 @pytest.fixture
 def small_disk(work_dir: Path) -> Iterator[Path]:
-    """A file system of 160 MB, in a directory that the server's account may pass through.
-
-    Name it before ``make_place``: a server on it has to end while it is still mounted.
-    """
-    if not IS_ROOT:
-        pytest.skip("only root can mount")
-    directory = open_directory(work_dir)
-    argv = ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0755", "tmpfs", str(directory)]
-    if subprocess.run(argv, check=False, capture_output=True).returncode != 0:
-        pytest.skip("may not mount here")
-    yield directory
-    subprocess.run(["umount", "-l", str(directory)], check=True)
+    """160 MB, in a directory that the server's account may pass through."""
+    with small_file_system(open_directory(work_dir), 160 << 20) as directory:
+        yield directory
 
 
 def test_a_full_disk_in_the_middle(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from redclust.db.connect import Connection
+from redclust.ops.precalc.keys import halves
 from redclust.report import Task
 from redclust.sql import query
 
@@ -43,11 +44,11 @@ class Counted:
 
     @property
     def users(self) -> Int32Array:
-        return (self.keys >> 32).astype(np.int32)
+        return halves(self.keys)[0]
 
     @property
     def subreddits(self) -> Int32Array:
-        return (self.keys & 0xFFFFFFFF).astype(np.int32)
+        return halves(self.keys)[1]
 
 
 def count(connection: Connection, task: Task) -> Counted:

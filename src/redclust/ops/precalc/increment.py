@@ -16,6 +16,7 @@ from redclust.ops.precalc import regions
 from redclust.ops.precalc import shown as stored
 from redclust.ops.precalc.activity import Counted, places
 from redclust.ops.precalc.atlas import Int32Array, Pairs, Places, weighed
+from redclust.ops.precalc.keys import halves, key
 from redclust.ops.precalc.regions import UserPlaces
 from redclust.ops.precalc.shown import Keyed, Shown
 from redclust.ops.precalc.snapshot import People
@@ -54,7 +55,7 @@ class Basis:
     def affected(self, people: People) -> Int32Array:
         """The ids of users whose activity changed, or who became people or ceased to be."""
         keys = np.concatenate((self.new_activity.keys[self.activity.rows], self.activity.gone))
-        return np.union1d(stored.halves(keys)[0], np.setxor1d(self.shown.user_ids, people.user_ids))
+        return np.union1d(halves(keys)[0], np.setxor1d(self.shown.user_ids, people.user_ids))
 
 
 def differences(old: Keyed, new: Keyed) -> Changed:
@@ -91,7 +92,7 @@ def relate(
     # Numbers for the subreddits of today, and after them for those that are none any more.
     known = np.concatenate((people.subreddit_ids, np.setdiff1d(shown.subreddit_ids, people.subreddit_ids)))
     before = _memberships(shown, affected)
-    one, other = (places(ids, known)[0] for ids in stored.halves(shown.pairs.keys))
+    one, other = (places(ids, known)[0] for ids in halves(shown.pairs.keys))
     of_affected = _among(people.user_ids, affected)[people.users]
     sizes = np.zeros(len(known), np.int64)
     sizes[places(shown.subreddit_ids, known)[0]] = shown.subreddits.values[0]
@@ -152,7 +153,7 @@ def stage(
         np.minimum(ids[pairs.source], ids[pairs.target]),
         np.maximum(ids[pairs.source], ids[pairs.target]),
     )
-    new_pairs = stored.keyed(stored.key(low, high), pairs.shared, pairs.weight)
+    new_pairs = stored.keyed(key(low, high), pairs.shared, pairs.weight)
     old_members, memberships = _links_of_affected(basis, people)
     subreddits = stored.keyed(
         ids.astype(np.int64),
@@ -180,7 +181,7 @@ def stage(
         connection.execute(query("precalc", f"stage_changed_{name}"))
     for name, new, changed in tables:
         keys = np.concatenate((new.keys[changed.rows], changed.gone))
-        columns = [*stored.halves(keys), *_filled(new.values, changed)]
+        columns = [*halves(keys), *_filled(new.values, changed)]
         if name in ("subreddits", "users"):
             columns[0] = np.full(len(keys), name == "users")
             columns.pop()  # the name is looked up by the id
@@ -191,7 +192,7 @@ def stage(
 
 def _memberships(shown: Shown, affected: Int32Array) -> Memberships:
     """The links that these users had, in ids."""
-    users, subreddits = stored.halves(shown.activity.keys)
+    users, subreddits = halves(shown.activity.keys)
     chosen = np.flatnonzero(_among(users, affected))
     users, subreddits = users[chosen], subreddits[chosen]
     linked = places(users, shown.user_ids)[1] & places(subreddits, shown.subreddit_ids)[1]
@@ -202,10 +203,10 @@ def _links_of_affected(basis: Basis, people: People) -> tuple[Keyed, Keyed]:
     """The links between people and subreddits, as shown and as of today, of those in whom they may differ."""
     shown, affected = basis.shown, basis.affected(people)
     before = _memberships(shown, affected)
-    old = stored.key(before.users, before.subreddits)
+    old = key(before.users, before.subreddits)
     of_affected = np.flatnonzero(_among(people.user_ids, affected)[people.users])
     users = people.user_ids[people.users[of_affected]]
-    new = stored.key(users, people.subreddit_ids[people.subreddits[of_affected]])
+    new = key(users, people.subreddit_ids[people.subreddits[of_affected]])
     times = shown.activity.values[0][np.searchsorted(shown.activity.keys, old)]
     return Keyed(old, (times,)), stored.keyed(new, people.activity[of_affected])
 

@@ -16,6 +16,7 @@ from redclust.db.connect import Connection
 from redclust.graph.overlap import Minimum
 from redclust.ops.precalc import history
 from redclust.ops.precalc.figures import Figures
+from redclust.ops.precalc.keys import key
 from redclust.sql import query
 
 Int64Array = npt.NDArray[np.int64]
@@ -67,16 +68,6 @@ class Shown:
     def user_ids(self) -> npt.NDArray[np.int32]:
         """Of those that are nodes, ascending."""
         return self.users.keys.astype(np.int32)
-
-
-def key(high: npt.NDArray[np.integer], low: npt.NDArray[np.integer]) -> Int64Array:
-    """Two ids as one number that sorts as they do."""
-    return (high.astype(np.int64) << 32) | low.astype(np.int64)
-
-
-def halves(keys: Int64Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """The ids of keys."""
-    return (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
 
 
 def keyed(keys: Int64Array, *values: npt.NDArray[np.generic]) -> Keyed:

@@ -15,6 +15,7 @@ from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
 from redclust.ops.precalc import activity
 from redclust.ops.precalc.activity import Counted
+from redclust.ops.precalc.keys import key
 from redclust.report import Task
 from redclust.sql import query
 
@@ -130,7 +131,7 @@ def read(
     marked = told[(told[:, 1] == 0) & (told[:, 2] == 0), 0]
     users, known_user = activity.places(counted.users, user_ids)
     known = np.flatnonzero(known_user & known_subreddit)
-    order = known[np.argsort((users[known].astype(np.int64) << 32) | subreddits[known])]
+    order = known[np.argsort(key(users[known], subreddits[known]))]
     return Snapshot(
         at=at,
         user_ids=user_ids,
