@@ -94,7 +94,8 @@ STAGED: dict[str, tuple[str, str, dict[str, str]]] = {
         {"maintenance": "warning"},
     ),
     "an empty graph": (
-        "CREATE TABLE aside AS SELECT * FROM graph_nodes; TRUNCATE graph_nodes, graph_links",
+        "CREATE TABLE aside AS SELECT id, name, val, type FROM graph_nodes; "
+        "TRUNCATE graph_nodes, graph_links",
         "INSERT INTO graph_nodes SELECT * FROM aside; DROP TABLE aside",
         {"graph": "critical"},
     ),

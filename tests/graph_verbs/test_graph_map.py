@@ -68,6 +68,7 @@ def test_the_order_of_rows_does_not_show(database: Database, graph: Graph, tmp_p
     with database.connect() as connection:
         connection.execute("CREATE TEMPORARY TABLE links AS SELECT * FROM graph_links")
         connection.execute("CREATE TEMPORARY TABLE nodes AS SELECT * FROM graph_nodes")
+        connection.execute("ALTER TABLE nodes DROP COLUMN val_float8")
         connection.execute("TRUNCATE graph_links, graph_nodes")
         connection.execute("INSERT INTO graph_links SELECT * FROM links ORDER BY target DESC, source DESC")
         connection.execute("INSERT INTO graph_nodes SELECT * FROM nodes ORDER BY id DESC")

@@ -89,10 +89,12 @@ class Defect:
     then: tuple[str, ...] = ()
 
 
-def _twice(table: str, key: str, where: str, *also: str) -> Defect:
+def _twice(table: str, key: str, where: str, *also: str, columns: str = "") -> Defect:
+    into = f"{table} ({columns})" if columns else table
+    again = f"INSERT INTO {into} SELECT {columns or '*'} FROM {table} WHERE {where}"
     return Defect(
         f"{table} twice",
-        f"ALTER TABLE {table} DROP CONSTRAINT {key}; INSERT INTO {table} SELECT * FROM {table} WHERE {where}",
+        f"ALTER TABLE {table} DROP CONSTRAINT {key}; {again}",
         (f"{table}_repeated", "schema_drift", *also),
         ("duplicates",),
         ("repair",),
@@ -176,7 +178,9 @@ DEFECTS: tuple[Defect, ...] = (
     _twice("imported_interactions", "imported_interactions_pkey", "n % 2 = 0"),
     _twice("user_subreddit_activity", "user_subreddit_activity_pkey", "user_id = 1"),
     _twice("subreddit_relationships", "subreddit_relationships_pkey", "source_subreddit_id = 1"),
-    _twice("graph_nodes", "graph_nodes_pkey", "type = 'user'", "top_links_differ"),
+    _twice(
+        "graph_nodes", "graph_nodes_pkey", "type = 'user'", "top_links_differ", columns="id, name, val, type"
+    ),
     _twice("graph_links", "graph_links_pkey", "source = 'subreddit_1'", "top_links_differ"),
     Defect(
         "subreddits of one name",

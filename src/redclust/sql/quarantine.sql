@@ -37,8 +37,11 @@ GROUP BY table_name, column_name
 ORDER BY max(n) DESC
 
 -- name: columns
--- The columns that a row had.
-SELECT json_object_keys(content) FROM quarantine WHERE run_id = %(run_id)s AND n = %(n)s
+-- The columns that a row had, but for those that Postgres makes of others.
+SELECT key FROM quarantine, json_object_keys(content) AS key
+WHERE run_id = %(run_id)s AND n = %(n)s
+  AND NOT EXISTS (SELECT FROM pg_attribute
+                  WHERE attrelid = to_regclass(table_name) AND attname = key AND attgenerated <> '')
 
 -- name: numbers
 -- The rows of one kind in a stretch, the last done first.

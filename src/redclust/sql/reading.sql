@@ -1,16 +1,16 @@
 -- What readers of the map ask, each answered from an index and no more than it must read. Sorted by n.val: plain val
--- would be the column that is given back, as a float8, which no index is on.
+-- would be the column that is given back, the float8, which no index is on.
 
 -- name: top_nodes
 -- The biggest nodes of all types.
-SELECT id, name, val::float8, type, pos_x, pos_y, community_id
+SELECT id, name, val_float8 AS val, type, pos_x, pos_y, community_id
 FROM graph_nodes AS n
 ORDER BY n.val DESC, n.id
 LIMIT %(limit)s::bigint
 
 -- name: top_of_type
 -- The biggest nodes of one type.
-SELECT id, name, val::float8, type, pos_x, pos_y, community_id
+SELECT id, name, val_float8 AS val, type, pos_x, pos_y, community_id
 FROM graph_nodes AS n
 WHERE type = %(type)s::text
 ORDER BY n.val DESC, n.id
@@ -19,22 +19,27 @@ LIMIT %(limit)s::bigint
 -- name: links_among_top
 -- The heaviest links between the biggest nodes: from graph_top_links, in the order of its index, while that agrees
 -- with the graph and holds enough; else from the graph itself, where the index of targets passes by the many users of
--- a subreddit ('subreddit' sorts before 'user'), whose links a plain join reads. In no order: a sort of the two kinds,
--- one of which is empty, would cost as much as the scan.
+-- a subreddit ('subreddit' sorts before 'user'), whose links a plain join reads. In no order: a sort of the kinds, of
+-- which only one is not empty, would cost as much as the scan. Where all stored links are among the nodes that are
+-- asked for, nothing is asked of each.
 WITH known AS (
-    SELECT nodes >= %(limit)s::bigint AND links >= %(links)s::bigint AS enough, nodes = %(limit)s::bigint AS all_of_them
+    SELECT COALESCE(bool_or(nodes >= %(limit)s::bigint AND links >= %(links)s::bigint), false) AS enough,
+           COALESCE(bool_or(nodes = %(limit)s::bigint), false) AS all_of_them
     FROM graph_top_marks
 ), last AS (
     SELECT val, id FROM graph_nodes ORDER BY val DESC, id OFFSET %(limit)s::bigint - 1 LIMIT 1
 ), top AS MATERIALIZED (
     SELECT id FROM graph_nodes
-    WHERE (SELECT enough FROM known) IS NOT TRUE
+    WHERE (SELECT NOT enough FROM known)
     ORDER BY val DESC, id LIMIT %(limit)s::bigint
 )
 (SELECT source, target, val, weight FROM graph_top_links
- WHERE (SELECT enough FROM known)
-   AND ((SELECT all_of_them FROM known)
-        OR least_val > COALESCE((SELECT val FROM last), '-Infinity')
+ ORDER BY weight DESC NULLS LAST, val DESC, source, target
+ LIMIT (SELECT CASE WHEN enough AND all_of_them THEN %(links)s::bigint ELSE 0 END FROM known))
+UNION ALL
+(SELECT source, target, val, weight FROM graph_top_links
+ WHERE (SELECT enough AND NOT all_of_them FROM known)
+   AND (least_val > COALESCE((SELECT val FROM last), '-Infinity')
         OR least_val = (SELECT val FROM last) AND least_id <= (SELECT id FROM last))
  ORDER BY weight DESC NULLS LAST, val DESC, source, target
  LIMIT %(links)s::bigint)
@@ -71,7 +76,7 @@ LIMIT %(limit)s::bigint
 
 -- name: page_after
 -- The nodes that follow one in the order of size.
-SELECT id, name, val::float8, type, pos_x, pos_y, community_id
+SELECT id, name, val_float8 AS val, type, pos_x, pos_y, community_id
 FROM graph_nodes AS n
 WHERE n.val <= %(val)s::numeric AND (n.val < %(val)s::numeric OR n.id > %(id)s::text)
 ORDER BY n.val DESC, n.id
@@ -79,7 +84,7 @@ LIMIT %(limit)s::bigint
 
 -- name: names_beginning
 -- Nodes whose names begin so, by name.
-SELECT id, name, val::float8, type
+SELECT id, name, val_float8, type
 FROM graph_nodes
 WHERE lower(name) >= lower(%(prefix)s::text) AND lower(name) < lower(%(prefix)s::text) || chr(1114111)
 ORDER BY lower(name)

@@ -16,7 +16,7 @@ from redclust.sql import query
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Medians. ``floor`` says what was done that is the least of it; ``ratio`` is one over the other."""
+    """Medians; ``floor`` says what was done that is the least of it, ``ratio`` is of the two in one round."""
 
     name: str
     step_ms: float
@@ -53,7 +53,8 @@ def steps(connection: Connection, *, runs: int) -> tuple[Step, ...]:
     found: list[Step] = []
     for (name, floor), sides in zip(told, pairs, strict=True):
         step_ms, floor_ms = (statistics.median(side) for side in sides)
-        found.append(Step(name, step_ms, floor, floor_ms, step_ms / floor_ms))
+        ratio = statistics.median(ours / least for ours, least in zip(*sides, strict=True))
+        found.append(Step(name, step_ms, floor, floor_ms, ratio))
     return tuple(found)
 
 
