@@ -76,6 +76,8 @@ def test_a_failure_names_its_details(redclust: Redclust, home: Path) -> None:
     # The command line's own fault is no riddle.
     env["DATABASE_URL"] = ""
     assert "details" not in redclust("db", "log", env=env, check=2).stderr
+    # Nor is what was to be expected.
+    assert "details" not in redclust("restore", env=env, check=16).stderr
     assert len(list(named.parent.iterdir())) == 2
 
 

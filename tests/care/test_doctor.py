@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from bloated import make
 from healthy import HEALTHY
 
-from harness import Redclust, kill_server, small_file_system, wait_until
+from harness import Redclust, kill_server, open_directory, small_file_system, wait_until
 from redclust.config import Loaded, Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
@@ -245,6 +246,34 @@ def test_a_full_disk_is_critical_and_nothing_else_is(
     (disk,) = (one for one in report.findings if one.check == "disk")
     assert disk.figure.startswith("home 100%, backups 100%")
     assert disk.command == "redclust doctor disk"
+
+
+def test_a_full_disk_under_the_server_is_what_it_says(redclust: Redclust, work_dir: Path) -> None:
+    """While the server runs on it, and when it has died of it; a report that finds no room is an error."""
+    with small_file_system(open_directory(work_dir), 160 << 20) as home:
+        try:
+            redclust("db", "start", home=home, check=0)
+            redclust("db", "migrate", home=home, check=0)
+            fill(home)
+            running = redclust("doctor", "--format", "json", home=home, check=3)
+            told = {one["check"]: one for one in json.loads(running.stdout)["findings"]}
+            assert told["disk"]["state"] == "critical"
+            assert "database 100%" in told["disk"]["figure"]
+            assert told["database"]["state"] == "ok"
+            assert running.stderr == ""
+            unwritten = redclust("doctor", "--report", str(home / "report.json"), home=home, check=1)
+            assert "database 100%" in unwritten.stdout
+            assert (
+                unwritten.stderr == f"redclust: No space left on device: {home}\nHINT: redclust doctor disk\n"
+            )
+            kill_server(home)
+            fill(home)
+            dead = redclust("doctor", home=home, check=3)
+            assert re.search(r"database +critical .*No space left on device", dead.stdout)
+            assert "Traceback" not in dead.stdout + dead.stderr
+            assert re.search(r"disk +critical .*redclust doctor disk", dead.stdout)
+        finally:
+            kill_server(home)
 
 
 def test_with_all_connections_in_use_that_is_what_it_says(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -23,6 +24,7 @@ GLOBAL_OPTIONS = {
     "--database-url": True,
 }
 _VERBOSE = re.compile("-v+")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> NoReturn:
@@ -128,7 +130,8 @@ def _foreseen(error: Exception) -> RedclustError:
     if told is None and isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         kind = DatabaseUnreachable if isinstance(error, PermissionError) else RedclustError
-        told = kind(f"{error.strerror}{where}", hint="-vv shows where")
+        hint = "redclust doctor disk" if error.errno in _FULL else "-vv shows where"
+        told = kind(f"{error.strerror}{where}", hint=hint)
     if told is None:
         hint = "this is a bug in redclust; -vv shows where it happened"
         told = RedclustError(f"{type(error).__name__}: {' '.join(str(error).split())}", hint=hint)
@@ -158,5 +161,5 @@ def _written_down(error: RedclustError) -> str:
     # What was typed wrong or refused may name somebody who wants to be forgotten, and is no fault of the run.
     if error.exit_code not in (UsageError.exit_code, Refused.exit_code):
         logging.getLogger("redclust").error("%s (exit %d)", error, error.exit_code, exc_info=error)
-    path = logs.details(error.exit_code)
+    path = logs.details(error)
     return f"details: {path}" if path else ""

@@ -169,8 +169,6 @@ def graph(
             saved=compare,
             progress=runtime.progress,
         )
-    if save is not None:
-        runtime.save(report, save)
     if explain:
         typer.echo("\n\n".join(f"{q.name}\n{p.text}" for q in report.questions for p in q.plans), err=True)
-    runtime.finish(report, fmt)
+    runtime.finish(report, fmt, save=(report, save) if save is not None else None)

@@ -49,9 +49,9 @@ def command(
     runtime: Runtime = ctx.obj
     if as_cron:
         runtime.again_as_cron()
-    if report is not None:
-        runtime.save(doctor.diagnose(runtime.loaded), report)
-    runtime.finish(doctor.examine(runtime.loaded, nagios=nagios, ask_reddit=ask_reddit), fmt)
+    found = doctor.examine(runtime.loaded, nagios=nagios, ask_reddit=ask_reddit)
+    save = (doctor.diagnose(runtime.loaded), report) if report is not None else None
+    runtime.finish(found, fmt, save=save)
 
 
 @app.command()

@@ -100,17 +100,24 @@ class Runtime:
         """One line of talk on stderr, and in the log."""
         self.progress.say(text)
 
-    def finish(self, report: Report, fmt: Format = Format.TEXT) -> None:
-        """Print the report, then end with its exit code."""
+    def finish(
+        self, report: Report, fmt: Format = Format.TEXT, *, save: tuple[Report, Path] | None = None
+    ) -> None:
+        """Print the report, write one into a file where that is asked for, and end with the exit code."""
+        self._show(report, fmt)
+        if save is not None:
+            self._save(*save)
+        if not report.ok:
+            raise typer.Exit(report.exit_code)
+
+    def _show(self, report: Report, fmt: Format) -> None:
         from redclust.render.output import emit
 
         if fmt is Format.JSON or not (self.quiet and report.ok):
             emit(report, as_json=fmt is Format.JSON)
         sys.stdout.flush()
-        if not report.ok:
-            raise typer.Exit(report.exit_code)
 
-    def save(self, report: Report, path: Path) -> None:
+    def _save(self, report: Report, path: Path) -> None:
         """Write a report as JSON into a file, whole or not at all."""
         from redclust.ops import doctor
         from redclust.render.output import to_json

@@ -246,9 +246,18 @@ class Embedded:
             os.close(users)
 
     def _write(self, path: Path, text: str, account: Account | None) -> None:
-        """Replace a file of the data directory, whole or not at all."""
+        """Replace a file of the data directory, whole or not at all.
+
+        Raises:
+            ToolError: it cannot be written.
+        """
         temporary = path.with_name(path.name + ".new")
-        temporary.write_text(text)
+        try:
+            temporary.write_text(text)
+        except OSError as error:
+            # A write that fails does not say to which file.
+            told = f"the embedded server cannot be started: {error.strerror}: {path}"
+            raise ToolError(told, hint="redclust doctor disk") from error
         temporary.chmod(0o600)
         if account is not None:
             os.chown(temporary, account.uid, account.gid)

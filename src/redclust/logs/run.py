@@ -14,25 +14,29 @@ from pathlib import Path
 from uuid import uuid4
 
 from redclust.config import Loaded, LogSettings
+from redclust.errors import RedclustError
 from redclust.logs.files import SharedFile
 from redclust.logs.lines import Lines
 
 _MIB = 1024 * 1024
 #: What a run that goes on for weeks writes into its debug log at most, twice.
 _DEBUG_BYTES = 5 * _MIB
-#: Exit codes after which the debug log is of use: what went wrong was not the command line's fault.
-_WORTH_A_LOOK = frozenset({1, 11, 12, 14, 15, 16})
+#: Exit codes of what a machine, a server, a tool or Reddit did: the debug log is of use.
+_FROM_OUTSIDE = frozenset({1, 11, 14, 15})
+#: The same where another error stands behind; else the message says all that there is ("there is no backup").
+_WITH_A_CAUSE = frozenset({12, 16})
 
 # Not the root: what others log (addresses that name people, headers) is nothing to keep.
 log = logging.getLogger("redclust")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
     handlers: tuple[logging.Handler, ...]
     debug: Path
     keep: int
     started_s: float
+    worth_a_look: bool = False
 
 
 _running: list[_Run] = []
@@ -71,12 +75,15 @@ def begin(loaded: Loaded, verb: str, secrets: Collection[str]) -> None:
     log.info("began")
 
 
-def details(exit_code: int) -> Path | None:
-    """The debug log of this run, where there is one and such a failure is worth a look."""
-    if not _running or exit_code not in _WORTH_A_LOOK or not _running[-1].keep:
+def details(error: RedclustError) -> Path | None:
+    """The debug log of this run, which then stays, where there is one and this error is worth a look."""
+    worth = error.exit_code in _FROM_OUTSIDE or (error.exit_code in _WITH_A_CAUSE and error.__cause__)
+    if not _running or not worth or not _running[-1].keep:
         return None
+    _running[-1].worth_a_look = True
     with suppress(OSError):
-        return path if (path := _running[-1].debug).exists() else None
+        # On a full disk there is nothing in it.
+        return path if (path := _running[-1].debug).stat().st_size else None
     return None
 
 
@@ -91,7 +98,7 @@ def end(exit_code: int) -> None:
         handler.close()
     log.propagate = True
     with suppress(OSError):
-        if exit_code not in _WORTH_A_LOOK or not run.keep:
+        if not run.worth_a_look:
             for path in (run.debug, run.debug.with_name(f"{run.debug.name}.1")):
                 path.unlink(missing_ok=True)
         _tidy(run.debug.parent, run.keep)

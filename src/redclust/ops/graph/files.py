@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ def whole_files(*paths: Path) -> Generator[tuple[BinaryIO, ...]]:
         for final, straight in zip(finals, direct, strict=True)
     ]
     with ExitStack() as stack:
+        stack.enter_context(_full_disk_named(finals[0].parent))
         files: list[BinaryIO] = []
         for path, part, straight in zip(paths, parts, direct, strict=True):
             try:
@@ -45,6 +47,16 @@ def whole_files(*paths: Path) -> Generator[tuple[BinaryIO, ...]]:
         for part, final, straight in zip(parts, finals, direct, strict=True):
             if not straight:
                 part.replace(final)
+
+
+@contextmanager
+def _full_disk_named(directory: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(directory)
+        raise
 
 
 def _remove(part: Path) -> None:
