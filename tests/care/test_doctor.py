@@ -219,8 +219,8 @@ def test_each_fault_fails_its_own_check_alone(
     assert {one.name for one in CHECKS} == seen
 
 
-#: What other tests of this file stage.
-ELSEWHERE = {"database", "server log"}
+#: What other tests stage.
+ELSEWHERE = {"database", "server log", "redclust log"}
 _OF_THE_SCHEMA = {"bloat", "runs", "graph", "crawling"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import signal
@@ -21,8 +22,11 @@ from harness import Redclust, wait_until
 from redclust.config import Loaded, Settings
 from redclust.db.connect import Connection
 from redclust.db.session import Database
+from redclust.logs.lines import Lines
+from redclust.ops import doctor
 from redclust.ops.doctor import checks, facts
 from redclust.ops.doctor.disk import Disk
+from redclust.ops.doctor.log_errors import LINES, LogErrors, of_redclust
 from redclust.ops.metrics.families import families
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
@@ -152,7 +156,8 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     redclust(*line, "backup", "drill", check=0)
     settings = {"database": {"url": database.target.url()}}
     loaded = Loaded(Settings.model_validate(settings), tmp_path, None)
-    found = replace(facts.gather(loaded), disks=(Disk("home", "/", 100, 50),), log_errors=(0, 1000))
+    quiet = LogErrors(tmp_path / "log", 0, 1000)
+    found = replace(facts.gather(loaded), disks=(Disk("home", "/", 100, 50),), server_log=quiet)
     now_s = time.time()
 
     def firing(found: facts.Facts, at_s: float = now_s) -> set[str]:
@@ -167,7 +172,7 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     seen |= {"RedclustBackupTooOld", "RedclustDrillTooOld"}
     causes: dict[str, tuple[dict[str, Any], str]] = {
         "RedclustDiskFull": ({"disks": (Disk("home", "/", 100, 14),)}, ""),
-        "RedclustLogErrors": ({"log_errors": (60, 1000)}, ""),
+        "RedclustLogErrors": ({"server_log": replace(quiet, errors=60)}, ""),
         "RedclustCrawlerErrors": (
             {},
             "INSERT INTO crawl_runs (job_id, token, outcome, pages) SELECT id, n, 'failed', 0 "
@@ -204,7 +209,7 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     before: set[str] = set()
     for alert, (changed, statement) in causes.items():
         connection.execute(statement.encode() or b"SELECT 1")
-        current = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
+        current = replace(facts.gather(loaded), disks=found.disks, server_log=quiet)
         assert firing(replace(current, **changed)) == before | {alert}, alert
         before |= {alert} if statement else set()
         seen |= {alert}
@@ -213,7 +218,7 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     full = replace(found, connections=replace(used, used=used.limit))
     assert firing(full) == {"RedclustConnectionsExhausted"}
     redclust(*line, "backup", "now", env={"REDCLUST_DATABASE__BIN_DIR": "/nonexistent"})
-    failed = replace(facts.gather(loaded), disks=found.disks, log_errors=found.log_errors)
+    failed = replace(facts.gather(loaded), disks=found.disks, server_log=quiet)
     assert firing(failed) - before == {"RedclustBackupFailing"}
     nowhere = Loaded(
         Settings.model_validate({"database": {"url": "postgresql://x@127.0.0.1:1/x"}}), tmp_path / "n", None
@@ -222,6 +227,37 @@ def test_every_alert_fires_for_its_cause_and_none_without(
     assert firing(down) == {"RedclustDatabaseDown"}
     seen |= {"RedclustConnectionsExhausted", "RedclustBackupFailing", "RedclustDatabaseDown"}
     assert seen == set(alerts)
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_errors_of_redclust_itself_are_counted_in_the_end_of_its_log(as_json: bool, tmp_path: Path) -> None:
+    """Only by their level, whatever a message says; across the moment when a new file is begun."""
+    lines = Lines({"verb": "crawl", "run": "1"}, (), as_json=as_json, traces=False)
+
+    def events(level: int, number: int, message: str = "a page") -> str:
+        record = logging.makeLogRecord({"name": "redclust", "levelno": level, "msg": message})
+        record.levelname = logging.getLevelName(level)
+        return f"{lines.format(record)}\n" * number
+
+    loaded = Loaded(Settings(), tmp_path, None)
+    assert of_redclust(loaded) is None
+    log = tmp_path / "logs" / "redclust.log"
+    log.parent.mkdir()
+    told = 'no ERROR  at all, not "level":"error"'
+    log.write_text(events(logging.WARNING, 40, told) + events(logging.ERROR, 3))
+    found = of_redclust(loaded)
+    assert found == LogErrors(log, 3, 43)
+    assert found.ratio == 0.03, "as if it had 100 lines"
+    log.rename(tmp_path / "logs" / "redclust.log.1")
+    log.write_text(events(logging.INFO, 100) + events(logging.ERROR, 30) + "an ERROR that is being writ")
+    assert of_redclust(loaded) == LogErrors(log, 33, 173)
+    finding = next(one for one in doctor.examine(loaded).findings if one.check == "redclust log")
+    assert (finding.state, finding.command) == ("warning", f"grep -w -i error {log}")
+    facts_now = facts.gather(loaded)
+    assert samples_of(facts_now, loaded)["redclust_log_error_ratio"] == [({"log": "redclust"}, 33 / 173)]
+    with log.open("a") as file:
+        file.write(events(logging.INFO, 2 * LINES))
+    assert of_redclust(loaded) == LogErrors(log, 0, LINES)
 
 
 def test_prometheus_itself_fires_each_alert_beyond_its_limit_and_not_within(

@@ -39,5 +39,7 @@ class DoctorSettings(Section):
         default=0.3, description="Share of the transactions before wraparound that are used up."
     )
     log_errors: _Share = Field(
-        default=0.05, description="Share of the newest lines of the embedded server's log that are errors."
+        default=0.05,
+        description="Share of the newest 1,000 lines that are errors, of the embedded server's log and of "
+        "redclust's own.",
     )

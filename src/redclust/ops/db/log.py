@@ -20,6 +20,7 @@ from redclust.sql import query
 _LOOK_EVERY_S = 0.25
 _BYTES_A_LINE = 1000
 _LONG_LINE = 100
+_EVERY = re.compile("")
 
 
 def log(loaded: Loaded, lines: int, grep: str | None = None) -> list[str]:
@@ -31,7 +32,7 @@ def log(loaded: Loaded, lines: int, grep: str | None = None) -> list[str]:
     """
     path, pattern = _path(loaded), _pattern(grep)
     with _open(path) as file:
-        return _last(file, lines, pattern)
+        return last_lines(file, lines, pattern)
 
 
 def follow(loaded: Loaded, lines: int, grep: str | None = None) -> Iterator[str]:
@@ -43,7 +44,7 @@ def follow(loaded: Loaded, lines: int, grep: str | None = None) -> Iterator[str]
     path, pattern = _path(loaded), _pattern(grep)
     file = _open(path)
     try:
-        yield from _last(file, lines, pattern)
+        yield from last_lines(file, lines, pattern)
         # A line that is being written is read again when it is whole.
         file.seek(_whole_bytes(file))
         rest = b""
@@ -114,7 +115,8 @@ def _open(path: Path) -> BinaryIO:
         raise UsageError(f"there is no log at {path} yet", hint="redclust db start") from None
 
 
-def _last(file: BinaryIO, lines: int, pattern: re.Pattern[str]) -> list[str]:
+def last_lines(file: BinaryIO, lines: int, pattern: re.Pattern[str] = _EVERY) -> list[str]:
+    """The last whole lines, or of those that match; reads the end of the file, or the whole for a pattern."""
     size = file.seek(0, 2)
     # Every line matches: its end suffices.
     file.seek(0 if pattern.pattern else max(0, size - _BYTES_A_LINE * lines))

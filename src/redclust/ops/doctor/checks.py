@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,11 @@ from redclust.db import history, schema
 from redclust.ops import db, integrity
 from redclust.ops.doctor.disk import Disk
 from redclust.ops.doctor.facts import Ages, Backups, Crawling, Credentials, Facts, Graph, Missing, Server
+from redclust.ops.doctor.log_errors import LogErrors
 
 State = Literal["ok", "warning", "critical", "not set up", "not checked"]
 #: Transactions until Postgres refuses new ones.
 _XIDS = 2**31
-_LOG_LINES_AT_LEAST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,10 @@ Answer = tuple[State, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``fact`` names what the check stands on; without it the check says ``missing``, or *not checked*."""
+    """``fact`` names what the check stands on; without it the check says ``missing``, or *not checked*.
+
+    ``command`` may name the fact's ``{path}``.
+    """
 
     name: str
     fact: str
@@ -73,7 +77,8 @@ def _one(check: Check, look: Look) -> Finding:
         command = check.command if state in ("warning", "critical") else ""
         return Finding(check.name, state, reason, command=command)
     state, figure, threshold = check.judge(fact, look)
-    return Finding(check.name, state, figure, threshold, check.command if state != "ok" else "")
+    command = check.command.format(path=shlex.quote(str(getattr(fact, "path", ""))))
+    return Finding(check.name, state, figure, threshold, command if state != "ok" else "")
 
 
 def _ratio(value: float, warning: float, critical: float, told: str) -> Answer:
@@ -266,11 +271,10 @@ def _clock(fact: Server, look: Look) -> Answer:
     return state, f"{fact.ahead_s:+.1f} s", f"within {limit_s:g} s"
 
 
-def _log(fact: tuple[int, int], look: Look) -> Answer:
-    errors, lines = fact
+def _log(fact: LogErrors, look: Look) -> Answer:
     limit = look.settings.doctor.log_errors
-    many = lines >= _LOG_LINES_AT_LEAST and errors / lines >= limit
-    return ("warning" if many else "ok"), f"{errors} of the newest {lines} lines", f"under {limit:.0%}"
+    state: State = "warning" if fact.ratio >= limit else "ok"
+    return state, f"{fact.errors} of the newest {fact.lines} lines", f"under {limit:.0%}"
 
 
 def _credentials(fact: Credentials, look: Look) -> Answer:
@@ -290,7 +294,8 @@ CHECKS: tuple[Check, ...] = (
     Check("wraparound", "ages", _wraparound, "redclust vacuum"),
     Check("invalid indexes", "invalid_indexes", _indexes, "redclust maintenance"),
     Check("bloat", "bloat", _bloat, "redclust integrity bloat"),
-    Check("server log", "log_errors", _log, "redclust db log --grep 'ERROR|FATAL'"),
+    Check("server log", "server_log", _log, "redclust db log --grep 'ERROR|FATAL'"),
+    Check("redclust log", "own_log", _log, "grep -w -i error {path}"),
     Check("backup", "backups", _backup, "redclust backup now"),
     Check("backup drill", "backups", _drill, "redclust backup drill"),
     Check("backup place", "data_disk", _backup_place, "redclust config show  # backup.target"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -23,7 +22,9 @@ from redclust.db.target import external
 from redclust.errors import RedclustError
 from redclust.ops import backup, crawl, db, integrity, precalc
 from redclust.ops.backup.listing import Line
+from redclust.ops.doctor import log_errors
 from redclust.ops.doctor.disk import Disk
+from redclust.ops.doctor.log_errors import LogErrors
 from redclust.report import Silent
 from redclust.sql import query
 
@@ -32,9 +33,6 @@ T = TypeVar("T")
 _BLOAT_BUDGET_S = 5.0
 #: A slot in the request budget is waited for so long.
 _REDDIT_WAIT_S = 20.0
-#: Of the server's log the newest lines, and how a line of an error begins after its prefix.
-_LOG_LINES = 1_000
-_ERROR = re.compile(r" (ERROR|FATAL|PANIC):  ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,8 @@ class Facts:
     graph: Graph | Missing
     runs: dict[str, history.Run] | Missing
     bloat: integrity.BloatReport | Missing
-    log_errors: tuple[int, int] | Missing
+    server_log: LogErrors | Missing
+    own_log: LogErrors | Missing
     credentials: Credentials
     counts: Counts | Missing
 
@@ -205,7 +204,8 @@ def _without_database(loaded: Loaded, server: Missing) -> Facts:
         graph=nothing,
         runs=nothing,
         bloat=nothing,
-        log_errors=_log_errors(loaded),
+        server_log=_log(log_errors.of_server, loaded, "there is no log of an embedded server"),
+        own_log=_log(log_errors.of_redclust, loaded, "redclust has no log file yet"),
         credentials=_credentials(loaded),
         counts=nothing,
     )
@@ -372,9 +372,6 @@ def _backup_disk(loaded: Loaded) -> Path | Missing:
     return (loaded.home / (target or "backups")).absolute()
 
 
-def _log_errors(loaded: Loaded) -> tuple[int, int] | Missing:
-    """Lines of errors among the newest of the embedded server's log."""
-    if db.log_path(loaded) is None:
-        return Missing("there is no log of an embedded server", never=True)
-    lines = db.log(loaded, _LOG_LINES)
-    return sum(_ERROR.search(line) is not None for line in lines), len(lines)
+def _log(look: Callable[[Loaded], LogErrors | None], loaded: Loaded, never: str) -> LogErrors | Missing:
+    found = part(lambda: look(loaded))
+    return Missing(never, never=True) if found is None else found

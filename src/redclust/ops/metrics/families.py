@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 
 from redclust.ops.doctor.checks import Finding
 from redclust.ops.doctor.facts import Backups, Counts, Crawling, Facts, Graph, Missing
+from redclust.ops.doctor.log_errors import LINES
 
 _STATES = {"ok": 0, "warning": 1, "critical": 2}
 Labelled = Mapping[tuple[str, ...], float]
@@ -44,10 +45,10 @@ def families(found: Facts, findings: Iterable[Finding]) -> Iterator[Metric]:
         yield gauges("disk_size_bytes", "Size of a disk that is written to.", ("disk",), sizes)
         yield gauges("disk_free_bytes", "Free on it.", ("disk",), free)
         yield gauges("disk_used_ratio", "Used of it.", ("disk",), used)
-    if not isinstance(found.log_errors, Missing):
-        errors, lines = found.log_errors
-        ratio = errors / lines if lines else 0.0
-        yield gauge("log_error_ratio", "Lines of errors among the newest of the server's log.", ratio)
+    logs = {"server": found.server_log, "redclust": found.own_log}
+    ratios = {(name,): log.ratio for name, log in logs.items() if not isinstance(log, Missing)}
+    meaning = f"Lines of errors among the newest {LINES:,} of a log: the embedded server's, redclust's own."
+    yield gauges("log_error_ratio", meaning, ("log",), ratios)
     if not isinstance(found.backups, Missing):
         yield from _backups(found.backups)
     if not isinstance(found.crawling, Missing):
