@@ -121,6 +121,7 @@ RUN_BY_OTHER_TESTS = {
     "databases.create_libc",
     "databases.create_icu",
     "databases.create_builtin",
+    "integrity.join_moment",
 }
 #: Parameters whose type Postgres cannot tell from the statement: psycopg sends a number, not a NULL.
 NUMBERS = {("store", "merge_interactions"): "file_id"}

@@ -18,6 +18,14 @@ SELECT set_config('enable_indexscan', 'off', true), set_config('enable_indexonly
 -- The moment that a check looks at.
 SELECT now()
 
+-- name: name_moment
+-- By which another session can look at the same moment.
+SELECT pg_export_snapshot()
+
+-- name: join_moment
+-- Look at the moment of another session.
+SET TRANSACTION SNAPSHOT {moment}
+
 -- name: relation_pages
 -- How large tables are, by name.
 SELECT relname, greatest(1, pg_relation_size(oid) / current_setting('block_size')::integer)
@@ -414,10 +422,10 @@ CREATE TEMPORARY TABLE found_rows AS SELECT place, key, other FROM ({found}) AS 
 SELECT place, key, other FROM found_rows
 
 -- name: doom
--- Number what a step has found, in the order of the pages. What an earlier step removes is not found twice;
+-- Number what a step has found, as it was read: by stretches of pages. What an earlier step removes is not found twice;
 -- what an earlier step only changes waits for the next pass. With only, nothing but these keys.
 INSERT INTO doomed (step, n, place, key, other, later)
-SELECT %(step)s, row_number() OVER (ORDER BY f.place), f.place, f.key, f.other, d.place IS NOT NULL
+SELECT %(step)s, row_number() OVER (), f.place, f.key, f.other, d.place IS NOT NULL
 FROM ({found}) AS f
 LEFT JOIN (
     SELECT place, bool_or(step = ANY (%(removing)s::integer[])) AS goes
@@ -441,10 +449,9 @@ ANALYZE doomed
 -- Room for another pass.
 DELETE FROM doomed
 
--- name: doomed_rows
--- How many rows each step is about, and the keys that wait for the next pass.
-SELECT step, count(*) FILTER (WHERE NOT later), max(n), COALESCE(array_agg(key) FILTER (WHERE later), ARRAY[]::text[])
-FROM doomed GROUP BY step
+-- name: doomed_later
+-- The keys that wait for the next pass, by step.
+SELECT step, array_agg(key) FROM doomed WHERE later GROUP BY step
 
 -- name: remove
 -- One batch out of its table and into the quarantine; how many, and the keys of those that were not removed.
@@ -453,7 +460,7 @@ WITH gone AS (
     RETURNING concat_ws(' ', {key}) AS key, row_to_json(t) AS content
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content)
-    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content FROM gone
+    SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, content FROM gone
 )
 SELECT (SELECT count(*) FROM gone), ARRAY(
     SELECT d.key FROM doomed AS d
@@ -473,13 +480,34 @@ WITH gone AS (
     RETURNING concat_ws(' ', {key}) AS key, row_to_json(t) AS content
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content)
-    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content FROM gone
+    SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, content FROM gone
 )
 SELECT (SELECT count(*) FROM gone), CASE WHEN (SELECT count(*) FROM gone) <= %(last)s - %(first)s THEN ARRAY(
     SELECT d.key FROM doomed AS d
     WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s AND NOT d.later
       AND d.key NOT IN (SELECT key FROM gone)
 ) ELSE ARRAY[]::text[] END
+
+-- name: places
+-- Where the rows of some batches are, in the order of their numbers; nowhere those that wait for the next pass.
+SELECT array_send(array_agg(CASE WHEN d.later THEN '(0,0)'::tid ELSE d.place END ORDER BY d.n)) FROM doomed AS d
+WHERE d.step = %(step)s AND d.n BETWEEN %(first)s AND %(last)s
+
+-- name: hold_moment
+-- What is seen now is seen until this transaction ends.
+DECLARE held CURSOR FOR SELECT 1
+
+-- name: keep
+-- The rows at these places into the quarantine, before they are removed.
+INSERT INTO quarantine (run_id, n, table_name, reason, content)
+SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, row_to_json(t)
+FROM {table} AS t WHERE t.ctid = ANY (%(places)s::tid[])
+
+-- name: remove_kept
+-- Those out of their table, where they name a row that is not there yet.
+DELETE FROM {table} AS t
+WHERE t.ctid = ANY (%(places)s::tid[])
+  AND t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {parent} AS r WHERE r.id = t.{column})
 
 -- name: blank
 -- One batch whose column becomes empty; what the rows were goes to the quarantine.
@@ -491,7 +519,7 @@ WITH batch AS MATERIALIZED (
     UPDATE {table} AS t SET {column} = NULL FROM batch AS b WHERE t.ctid = b.place RETURNING b.place, b.key
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
-    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+    SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, content,
            json_build_object(%(column)s::text, NULL)
     FROM done JOIN before USING (place)
 )
@@ -513,7 +541,7 @@ WITH batch AS MATERIALIZED (
     RETURNING b.place, b.key, t.subreddit_id
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
-    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+    SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, content,
            json_build_object('subreddit_id', done.subreddit_id)
     FROM done JOIN before USING (place)
 )
@@ -613,7 +641,7 @@ WITH batch AS MATERIALIZED (
     RETURNING b.place, b.key, b.becomes
 ), kept AS (
     INSERT INTO quarantine (run_id, n, table_name, reason, content, changed)
-    SELECT %(run_id)s, %(done)s::bigint + row_number() OVER (), %(table)s, %(reason)s, content,
+    SELECT %(run_id)s, %(before)s::bigint + %(first)s + row_number() OVER () - 1, %(table)s, %(reason)s, content,
            json_build_object(%(column)s::text, done.becomes)
     FROM done JOIN before USING (place)
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence, Set
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -14,24 +15,22 @@ from psycopg import sql
 
 from redclust.db import locks, top_links
 from redclust.db.connect import Connection
-from redclust.db.locks import LOCK_CLASS, LockName
+from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.errors import Locked, UsageError
-from redclust.ops.integrity import seen, steps, together
+from redclust.ops.integrity import seen, steps, together, turns
 from redclust.ops.integrity.moment import Moment, one_moment
 from redclust.ops.integrity.probes import catalogs
 from redclust.ops.integrity.steps import Step
+from redclust.ops.integrity.turns import Batch, Turns
 from redclust.report import Progress, Report, Task
 from redclust.sql import query
 
-#: A batch never waits longer than this in the queue for a lock: others queue behind it.
-_LOCK_TIMEOUT_MS = 200
 _PAUSE_S = 0.05
 #: How long writers that are in the way of a batch are waited for at least: a page's transaction is short.
 _WRITERS_S = 30.0
 #: Rows that others moved meanwhile, and those with two faults, need another pass.
 _PASSES = 3
-_REFERENCES = {"class": LOCK_CLASS, "name": int(LockName.REFERENCES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,10 @@ def clean(
     started_s = time.monotonic()
     if dry_run:
         with database.connect(bulk=True, autocommit=True) as connection:
-            run = _Run(connection, _plan(connection, types), batch_rows, progress)
-            run.collect()
+            plan = _plan(connection, types)
+            with Turns(database, connection) as by_turns:
+                run = _Run(connection, by_turns, plan, batch_rows, progress)
+                run.collect()
             return run.report(started_s, dry_run=True)
     with (
         locks.hold(
@@ -103,10 +104,10 @@ def clean(
         ) as watch,
         database.connect(bulk=True, autocommit=True) as connection,
     ):
-        run = _Run(
-            connection, _plan(connection, types), batch_rows, progress, watch, max(lock_wait_s, _WRITERS_S)
-        )
-        run.through(sorted(types) or ["all"])
+        plan, wait_s = _plan(connection, types), max(lock_wait_s, _WRITERS_S)
+        with Turns(database, connection) as by_turns:
+            run = _Run(connection, by_turns, plan, batch_rows, progress, watch, wait_s)
+            run.through(sorted(types) or ["all"])
         if run.quarantined_rows:
             top_links.restore(connection)
         return run.report(started_s, dry_run=False)
@@ -127,6 +128,7 @@ def _parameters(step: Step) -> dict[str, Any]:
 @dataclass(slots=True)
 class _Run:
     connection: Connection
+    by_turns: Turns
     plan: Sequence[Step]
     batch_rows: int
     progress: Progress
@@ -134,8 +136,12 @@ class _Run:
     wait_s: float = 0
     run_id: int | None = None
     quarantined_rows: int = 0
+    #: The numbers in the quarantine that are given to steps before.
+    numbered: int = 0
     found: Counter[int] = field(default_factory=Counter[int])
     done: Counter[int] = field(default_factory=Counter[int])
+    #: Whether all comments that crawls have seen are there, which is looked up beside all other things.
+    seen_are_there: Future[bool] | None = None
     #: By step the keys that another pass must look at.
     left: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     #: By step the number of its last row in this pass.
@@ -163,24 +169,22 @@ class _Run:
             one_moment(self.connection, read_only=False) as moment,
         ):
             self.connection.execute(query("integrity", "clear_doomed"))
-            for step in self.plan:
+            now = [step for step in self.plan if not again or step.number in only]
+            if any(step.reason == together.PARENT for step in now):
+                self.seen_are_there = self.by_turns.look(moment, seen.are_there)
+            for step in now:
                 task.note(step.reason)
-                if not again or step.number in only:
-                    self._find(moment, step, only[step.number] if again else None, task)
+                self._find(moment, step, only[step.number] if again else None, task)
                 task.advance(1)
             self.connection.execute(query("integrity", "index_doomed"))
             self.connection.execute(query("integrity", "analyze_doomed"))
-            for number, rows, last, later in self.connection.execute(query("integrity", "doomed_rows")):
-                self.last[number] = last
-                if not again:
-                    self.found[number] = rows + len(later)
-                if later:
-                    self.left[number] = later
+            for number, keys in self.connection.execute(query("integrity", "doomed_later")):
+                self.left[number] = keys
 
     def _find(self, moment: Moment, step: Step, only: list[str] | None, task: Task) -> None:
         if moment.unique(step.rows, task):
             return
-        if step.reason == together.PARENT and seen.are_there(moment, task):
+        if step.reason == together.PARENT and self.seen_are_there and self.seen_are_there.result():
             return
         members = None
         is_staged = step.reason in together.ONE_PASS and not only and together.stage(moment, task)
@@ -203,7 +207,13 @@ class _Run:
             "removing": [one.number for one in earlier if one.mends == "remove"],
             "only": only,
         }
-        self.connection.execute(sql.SQL(query("integrity", "doom")).format(found=finds), values)
+        rows = self.connection.execute(
+            sql.SQL(query("integrity", "doom")).format(found=finds), values
+        ).rowcount
+        if rows:
+            self.last[step.number] = rows
+        if only is None:
+            self.found[step.number] = rows
         if looks_itself:
             self.connection.execute(query("integrity", "drop_found"))
 
@@ -221,32 +231,45 @@ class _Run:
         with self.progress.task("cleaning", total=total, unit="rows") as task:
             for step in steps_now:
                 task.note(f"{step.table}: {step.reason}")
-                statement = step.statement()
-                last = self.last[step.number]
-                for first in range(1, last + 1, self.batch_rows):
-                    upto = min(last, first + self.batch_rows - 1)
-                    self._batch(step, statement, first, upto)
-                    task.advance(upto - first + 1)
+                statement, values = step.statement(), self._values(step)
+                batches = self._batches(self.last[step.number])
+                if step.dangles and len(batches) > 1:
+                    batches = self.by_turns.through(step, batches, values)
+                for batch in batches:
+                    if batch.taken:
+                        self._did(step, batch.rows)
+                    else:
+                        self._batch(step, statement, {**values, "first": batch.first, "last": batch.last})
+                    task.advance(batch.rows)
+                self.numbered += self.last[step.number]
         self.last = {}
 
-    def _batch(self, step: Step, statement: sql.Composed, first: int, last: int) -> None:
-        values = {
+    def _batches(self, last: int) -> Sequence[Batch]:
+        firsts = range(1, last + 1, self.batch_rows)
+        return [Batch(first, min(last, first + self.batch_rows - 1)) for first in firsts]
+
+    def _values(self, step: Step) -> dict[str, Any]:
+        return {
             "step": step.number,
-            "first": first,
-            "last": last,
             "run_id": self.run_id,
-            "done": self.quarantined_rows,
+            "before": self.numbered,
             "table": step.table,
             "reason": step.reason,
             **_parameters(step),
         }
+
+    def _did(self, step: Step, rows: int) -> None:
+        self.quarantined_rows += rows
+        self.done[step.number] += rows
+
+    def _batch(self, step: Step, statement: sql.Composed, values: dict[str, Any]) -> None:
         deadline_s = time.monotonic() + self.wait_s
         while True:
             try:
                 with self.connection.transaction():
-                    self.connection.execute(query("integrity", "begin_batch"), {"limit_ms": _LOCK_TIMEOUT_MS})
+                    turns.begin(self.connection)
                     if step.referred_to:
-                        self.connection.execute(query("integrity", "lock_references"), _REFERENCES)
+                        self.connection.execute(query("integrity", "lock_references"), turns.REFERENCES)
                     if step.passes_by_keys:
                         with suppress(pg.InsufficientPrivilege), self.connection.transaction():
                             self.connection.execute(query("quarantine", "pass_by_keys"))
@@ -259,8 +282,7 @@ class _Run:
         if row is None:
             raise RuntimeError(f"{step.reason}: a batch answers nothing")
         rows, left = row
-        self.quarantined_rows += rows
-        self.done[step.number] += rows
+        self._did(step, rows)
         if left:
             self.left.setdefault(step.number, []).extend(left)
 
@@ -268,7 +290,7 @@ class _Run:
         other = locks.holder(self.watch, LockName.REFERENCES) if self.watch and step.referred_to else None
         return Locked(
             f"{step.table} is being written by {other or 'another session'}; "
-            f"{self.quarantined_rows} rows were cleaned before",
+            f"at least {self.quarantined_rows} rows were cleaned before",
             hint="what was done stands; run it again when that ends",
         )
 

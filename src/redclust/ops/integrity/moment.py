@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from redclust.db.connect import Connection
 from redclust.ops.integrity import members
@@ -41,6 +42,13 @@ class Moment:
     passed: set[str] = field(default_factory=set[str])
     _members: dict[str, Members | None] = field(default_factory=dict[str, "Members | None"])
 
+    def name(self) -> str:
+        """What another session joins it by, as long as this transaction lasts."""
+        row = self.connection.execute(query("integrity", "name_moment")).fetchone()
+        if row is None:
+            raise RuntimeError("a snapshot has no name")
+        return str(row[0])
+
     def members(self, table: str, task: Task) -> Members | None:
         """The ids of a table, read once; None where they cannot be held as bits."""
         if table not in _NUMBERED:
@@ -64,15 +72,19 @@ class Moment:
 
 
 @contextmanager
-def one_moment(connection: Connection, *, read_only: bool) -> Generator[Moment]:
+def one_moment(connection: Connection, *, read_only: bool, same_as: str | None = None) -> Generator[Moment]:
     """A transaction that sees one snapshot and reads tables instead of indexes.
 
-    The processes of a parallel query share it. ``connection`` must be in autocommit.
+    The processes of a parallel query share it, and so does a session that begins with the same one
+    (``same_as``, by its :meth:`Moment.name`). ``connection`` must be in autocommit.
     """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = read_only
     try:
         with connection.transaction():
+            if same_as is not None:
+                join = sql.SQL(query("integrity", "join_moment")).format(moment=sql.Literal(same_as))
+                connection.execute(join)
             connection.execute(query("integrity", "read_heaps"), {"work_mem": _WORK_MEM})
             row = connection.execute(query("integrity", "snapshot_at")).fetchone()
             if row is None:

@@ -60,6 +60,17 @@ class Step:
         """Whether what a key would remove along with such a row is to stay: its other one is there."""
         return self.rows.query == "repeated"
 
+    @property
+    def dangles(self) -> bool:
+        """Whether its rows name one that is not there, and are removed for that alone."""
+        return self.mends == "remove" and self.rows.query == "dangling" and self.asks_again is None
+
+    def by_turns(self) -> tuple[sql.Composed, sql.Composed]:
+        """What keeps the rows at some places, and what removes those of them that are wrong yet."""
+        names = self.rows.identifiers()
+        keep, remove = (sql.SQL(query("integrity", name)).format(**names) for name in ("keep", "remove_kept"))
+        return keep, remove
+
     def finds(self, found: sql.Composed) -> sql.Composed:
         """What to collect: the check's rows, and those that an earlier step leaves without theirs."""
         if not self.after or self.rows.query != "dangling":
@@ -77,7 +88,7 @@ class Step:
 
     def statement(self) -> sql.Composed:
         """What works one batch off."""
-        if self.mends == "remove" and self.rows.query == "dangling" and self.asks_again is None:
+        if self.dangles:
             return sql.SQL(query("integrity", "remove_dangling")).format(**self.rows.identifiers())
         return sql.SQL(query("integrity", self.mends)).format(found=self.still(), **self.rows.identifiers())
 
