@@ -136,7 +136,7 @@ def test_links_among_the_top_are_those_of_a_plain_join(
     synthetic: Database, monkeypatch: pytest.MonkeyPatch, marked: bool
 ) -> None:
     """From the stored links and from the graph, for all numbers of both, where not all are stored."""
-    monkeypatch.setattr(top_links, "_ALL_UP_TO", 1)
+    monkeypatch.setattr(top_links, "ALL_UP_TO", 1)
     monkeypatch.setattr(top_links, "_FIRST_BOUND", 10)
     monkeypatch.setattr(top_links, "LINKS", 200)
     with synthetic.connect(autocommit=True) as connection, connection.transaction(force_rollback=True):

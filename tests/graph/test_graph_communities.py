@@ -14,7 +14,7 @@ from redclust.graph import worker
 from redclust.graph.agreement import adjusted_rand
 from redclust.graph.communities import LEVELS, Communities, detect, modularity
 from redclust.graph.identity import keep_ids
-from redclust.graph.worker import run_in_worker
+from redclust.graph.worker import Worker
 
 EDGES = st.dictionaries(
     st.tuples(st.integers(0, 14), st.integers(0, 14)).filter(lambda pair: pair[0] < pair[1]),
@@ -54,7 +54,8 @@ def test_planted_communities_are_found(world: World):
 def test_same_bytes_in_another_process(world: World, monkeypatch: pytest.MonkeyPatch):
     here = detected(world)
     monkeypatch.setattr(worker, "INLINE_EDGES", 0)
-    there = run_in_worker(detect, world.n_subreddits, world.source, world.target, world.weight, seed=1)
+    with Worker() as process:
+        there = process.run(detect, world.n_subreddits, world.source, world.target, world.weight, seed=1)
     for again in (there, detected(world)):
         assert again.levels.tobytes() == here.levels.tobytes()
         assert again.modularity == here.modularity

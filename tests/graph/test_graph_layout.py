@@ -17,7 +17,7 @@ from redclust.graph.layout import place, user_positions
 from redclust.graph.overlap import distinct_subreddits, shared_users
 from redclust.graph.packing import annulus, enclosing_circle, ring, separate
 from redclust.graph.weights import lift_bound
-from redclust.graph.worker import run_in_worker
+from redclust.graph.worker import Worker
 
 RADII = st.lists(st.floats(0.01, 100), min_size=2, max_size=40)
 EDGES = st.sets(
@@ -45,7 +45,8 @@ def test_same_bytes_in_another_process(world: World, monkeypatch: pytest.MonkeyP
     here = place(*arguments, seed=1)
     assert place(*arguments, seed=1).tobytes() == here.tobytes()
     monkeypatch.setattr(worker, "INLINE_EDGES", 0)
-    assert run_in_worker(place, *arguments, seed=1).tobytes() == here.tobytes()
+    with Worker() as process:
+        assert process.run(place, *arguments, seed=1).tobytes() == here.tobytes()
 
 
 def test_neighbours_on_the_map_are_of_one_topic(world: World):

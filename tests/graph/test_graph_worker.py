@@ -6,16 +6,24 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from redclust.errors import ConfigError, RedclustError
 from redclust.graph.communities import detect
-from redclust.graph.worker import INLINE_EDGES, run_in_worker
+from redclust.graph.worker import INLINE_EDGES, Worker
 
 LARGE = np.arange(INLINE_EDGES, dtype=np.int32)
+
+
+def run_in_worker(function: Callable[..., Any], *args: object, **kwargs: Any) -> Any:
+    """One call in a worker of its own."""
+    with Worker() as worker:
+        return worker.run(function, *args, **kwargs)
 
 
 class Unportable(Exception):
@@ -71,6 +79,16 @@ def test_runs_in_another_process_and_returns():
     assert total == LARGE.sum()
 
 
+def test_one_process_for_several_calls():
+    with Worker() as worker:
+        worker.start()
+        with pytest.raises(ConfigError):
+            worker.run(fail, "config")
+        pids = {worker.run(here, LARGE)[0] for _ in range(2)}
+        assert len(pids) == 1
+    assert not running(*pids)
+
+
 def test_small_arrays_are_worked_on_here():
     told: list[float] = []
     assert run_in_worker(here, LARGE[1:], progress=told.append) == (os.getpid(), int(LARGE.sum()))
@@ -115,13 +133,14 @@ def test_a_worker_that_dies_before_it_has_read_its_arguments(tmp_path: Path):
             import os
             import numpy as np
             from redclust.errors import RedclustError
-            from redclust.graph.worker import run_in_worker
+            from redclust.graph.worker import Worker
 
             if __name__ == "__mp_main__":
                 os._exit(7)
             if __name__ == "__main__":
                 try:
-                    run_in_worker(len, np.zeros(1_000_000))
+                    with Worker() as worker:
+                        worker.run(len, np.zeros(1_000_000))
                 except RedclustError as error:
                     print(error)
             """
@@ -152,7 +171,7 @@ def test_worker_dies_with_its_parent(tmp_path: Path):
         textwrap.dedent(
             """
             import ctypes, os, sys
-            from redclust.graph.worker import run_in_worker
+            from redclust.graph.worker import Worker
 
             def compute(path):
                 with open(path + ".part", "w") as file:
@@ -161,7 +180,8 @@ def test_worker_dies_with_its_parent(tmp_path: Path):
                 ctypes.PyDLL(None).sleep(600)  # keeps the interpreter locked, as igraph does
 
             if __name__ == "__main__":
-                run_in_worker(compute, sys.argv[1])
+                with Worker() as worker:
+                    worker.run(compute, sys.argv[1])
             """
         )
     )

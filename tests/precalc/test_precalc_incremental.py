@@ -16,6 +16,7 @@ from precalc_worlds import Compute, World, count, planted, stored
 from harness import SOAK, Redclust
 from redclust import config
 from redclust.config import Loaded, PrecalcSettings
+from redclust.db import top_links
 from redclust.db.connect import Connection
 from redclust.db.session import Database
 from redclust.graph.weights import coarse
@@ -84,8 +85,11 @@ def test_any_sequence_of_changes(
     connection: Connection,
     database: Database,
     loaded: Loaded,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After each change: by brute force, and a full run finds no row to write."""
+    """After each change: by brute force, and a full run finds no row to write, nor links to store."""
+    for name, value in (("NODES", 60), ("LINKS", 25), ("ALL_UP_TO", 30), ("_FIRST_BOUND", 4)):
+        monkeypatch.setattr(top_links, name, value)
     rng = random.Random(seed)
     world = a_world()
     put(world)
@@ -100,6 +104,8 @@ def test_any_sequence_of_changes(
         # Told in full or not, as it happens: so many changes of so little are often over the limit.
         compute(incremental_up_to=rng.choice((0.05, 1.0)))
         assert stored(connection) == count(world, minimum=2)
+        with connection.transaction():
+            assert top_links.refresh(connection) == 0
         again = compute(full=True).figures
         assert not again.incremental
         assert [one.table for one in again.changes if one.changed_rows] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from redclust.db.connect import Connection
 from redclust.sql import query
 
@@ -9,7 +11,7 @@ from redclust.sql import query
 NODES, LINKS = 20_000, 50_000
 TABLE = "graph_top_links"
 #: All links are stored where they are not many more; else those that some question needs.
-_ALL_UP_TO = 6 * LINKS
+ALL_UP_TO = 6 * LINKS
 #: Fewer nodes than this have no more links than one answer.
 _FIRST_BOUND = 300
 
@@ -23,15 +25,39 @@ def refresh(connection: Connection) -> int:
     """
     values = {"nodes": NODES, "links": LINKS}
     staged = connection.execute(query("top_links", "stage"), values).rowcount
-    bound = _FIRST_BOUND
-    while staged > _ALL_UP_TO and bound < NODES:
+    for bound in bounds():
+        if staged <= ALL_UP_TO:
+            break
         staged -= connection.execute(query("top_links", "prune"), {**values, "bound": bound}).rowcount
-        bound *= 2
     for step in ("analyze", "stage_changes"):
         connection.execute(query("top_links", step))
     changed = sum(connection.execute(query("top_links", step)).rowcount for step in ("remove", "add"))
     connection.execute(query("top_links", "mark"), values)
     return changed
+
+
+def bounds() -> Iterator[int]:
+    """So many of the biggest nodes at a time are looked at to find links that no question needs."""
+    bound = _FIRST_BOUND
+    while bound < NODES:
+        yield bound
+        bound *= 2
+
+
+def follow(connection: Connection) -> None:
+    """Bring the stored links up to a graph that was changed, from the rows staged for that.
+
+    In the transaction of the caller, where they agreed with the graph before it.
+    """
+    for step in ("by_hash", "remove_gone", "add_new"):
+        connection.execute(query("top_links", step))
+    connection.execute(query("top_links", "mark"), {"nodes": NODES, "links": LINKS})
+
+
+def agree(connection: Connection) -> bool:
+    """Whether they are up to the graph, and hold as many as they would if they were made now."""
+    row = connection.execute(query("top_links", "marked")).fetchone()
+    return row == (NODES, LINKS)
 
 
 def restore(connection: Connection) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import igraph
 import numpy as np
 import numpy.typing as npt
 
+from redclust.graph.bare_igraph import igraph
 from redclust.graph.randomness import seeded_igraph
 
 Int32Array = npt.NDArray[np.int32]
@@ -56,7 +56,7 @@ def detect(
     members (than a hundredth of the nodes, where that is less; 3 members at the inner levels) joins the
     one it is linked to with most weight; without any link it stays. The same arguments give the same
     result, bit for bit. A little more than linear in the edges (3 s for 2 million, 17 s for 5 million);
-    igraph keeps the interpreter locked, see :func:`redclust.graph.worker.run_in_worker`.
+    igraph keeps the interpreter locked, see :class:`redclust.graph.worker.Worker`.
 
     Shapes:
         source, target, weight: (p,), each unordered pair once, weights above 0.

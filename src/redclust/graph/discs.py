@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-import igraph
 import numpy as np
 import numpy.typing as npt
 
+from redclust.graph.bare_igraph import igraph
 from redclust.graph.ordering import stable_order
 from redclust.graph.packing import annulus, enclosing_circle, evened, polar, ring, separate, summed
 from redclust.graph.weights import backbone

@@ -46,7 +46,7 @@ def place(
 
     The same arguments give the same result, bit for bit. About 2.5 s for 20,000 nodes and 2 million edges,
     8 s for 100,000 and 5 million; igraph keeps the interpreter locked, see
-    :func:`redclust.graph.worker.run_in_worker`.
+    :class:`redclust.graph.worker.Worker`.
 
     Shapes:
         source, target, weight: (p,), as for :func:`redclust.graph.communities.detect`.

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
-import igraph
+from redclust.graph.bare_igraph import igraph
 
 # igraph has one generator for the process: two threads with seeds of their own must take turns.
 _lock = threading.Lock()

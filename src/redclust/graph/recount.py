@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from redclust.graph import keys
 from redclust.graph.overlap import Enough, Overlap, shared_users
 
 Int32Array = npt.NDArray[np.int32]
@@ -140,10 +141,14 @@ def _keys(pairs: Overlap, n: int) -> Int64Array:
 def _sum(
     key_a: Int64Array, value_a: Int32Array, key_b: Int64Array, value_b: Int32Array
 ) -> tuple[Int64Array, Int64Array]:
-    """The keys of both, and the sums of their values that are not 0."""
-    key, where = np.unique(np.concatenate((key_a, key_b)), return_inverse=True)
-    total = np.bincount(where, np.concatenate((value_a, value_b)), len(key)).astype(np.int64)
-    return key[total != 0], total[total != 0]
+    """The keys of both, each ascending, and the sums of their values that are not 0."""
+    key = np.concatenate((key_a, key_b))
+    # A merge, as both are in order.
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if len(key) else order
+    total = np.add.reduceat(np.concatenate((value_a, value_b))[order].astype(np.int64), first)
+    return key[first][total != 0], total[total != 0]
 
 
 def _found(wanted: Int64Array, ascending: Int64Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
@@ -161,11 +166,9 @@ def _common(members: Memberships, pairs: Int64Array, n: int) -> Int32Array:
     wanted = np.zeros(n, np.bool_)
     wanted[one] = wanted[other] = True
     there = wanted[members.subreddits]
-    ascending = np.sort(
-        (members.subreddits[there].astype(np.int64) << 32) | members.users[there].astype(np.int64)
-    )
-    users = ascending & 0xFFFFFFFF
-    size = np.bincount(ascending >> 32, minlength=n)
+    ascending = np.sort(keys.key(members.subreddits[there], members.users[there]))
+    subreddits, users = keys.halves(ascending)
+    size = np.bincount(subreddits, minlength=n)
     swapped = size[one] > size[other]
     small, large = np.where(swapped, other, one), np.where(swapped, one, other)
     start = np.cumsum(size) - size
@@ -179,7 +182,7 @@ def _common(members: Memberships, pairs: Int64Array, n: int) -> Int32Array:
         pair = np.repeat(np.arange(first, last), length[some])
         inside = np.arange(len(pair)) - np.repeat(ends[some] - length[some] - reached, length[some])
         user = users[start[small[pair]] + inside]
-        _, there = _found((large[pair] << 32) | user, ascending)
+        _, there = _found(keys.key(large[pair], user), ascending)
         found[some] = np.bincount(pair[there] - first, minlength=last - first)
         first = last
     return found

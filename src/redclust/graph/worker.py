@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import multiprocessing
 import os
 import pickle
@@ -24,88 +25,127 @@ from redclust.errors import RedclustError
 
 Result = TypeVar("Result")
 
-#: Arrays shorter than this many edges are worked on in less time than a process takes to start.
-INLINE_EDGES = 50_000
+#: Arrays shorter than this many edges are worked on in about as long as a process takes to start, the
+#: interpreter locked for half a second at most.
+INLINE_EDGES = 200_000
 _PROGRESS_INTERVAL_S = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
-def run_in_worker(
-    function: Callable[..., Result],
-    *args: object,
-    progress: Callable[[float], None] | None = None,
-    **kwargs: object,
-) -> Result:
-    """Call ``function(*args, **kwargs)`` in a new process and return what it returns.
+class Worker:
+    """A process beside this one that calls functions, one after the other.
 
     igraph keeps the interpreter locked for as long as it calculates: what else must go on (a heartbeat,
-    a progress line, Ctrl-C) cannot share a process with it. ``progress`` is called with the seconds
-    passed, once a second. The worker ends with this process, however that ends, and with this
-    call: an exception out of ``progress`` ends it too. What ``function`` raises is raised here, with the
-    worker's traceback as a note.
-
-    A process costs about 0.3 s and a copy of the arguments and of the result. Arrays that are all shorter
-    than ``INLINE_EDGES`` are not worth it: with those the function is called right here, and
-    ``progress`` is not. ``function`` must be importable by name, arguments and result must pickle.
-
-    Raises:
-        RedclustError: the worker was ended from outside, for want of memory for instance.
+    a progress line, Ctrl-C) cannot share a process with it. The worker ends with this process, however that
+    ends, and with the block. It starts with the first call that is worth it, in about 0.4 s of CPU, or with
+    :meth:`start`, so that it is there when it is needed. ``preload`` names a module that it imports first.
     """
-    lengths = [len(cast(Any, arg)) for arg in (*args, *kwargs.values()) if isinstance(arg, np.ndarray)]
-    if lengths and max(lengths) < INLINE_EDGES:
-        return function(*args, **kwargs)
-    # Not fork: a thread of ours may hold a lock at that moment, and a database connection would be shared.
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=_serve, args=(theirs,), daemon=True)
-    started_s = time.monotonic()
-    with ours, theirs:
+
+    def __init__(self, preload: str | None = None) -> None:
+        self._preload = preload
+        self._process: SpawnProcess | None = None
+        self._ours: Connection[Any, Any] | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def start(self) -> None:
+        """Let the process start, without waiting for it."""
+        if self._process is not None:
+            return
+        # Not fork: a thread of ours may hold a lock then, and a database connection would be shared.
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._preload), daemon=True)
+        with theirs:
+            # With a call's arguments, start() would write them to a pipe that it keeps open itself, and wait
+            # for ever where the process dies; when theirs is closed that is seen.
+            self._process.start()
+
+    def run(
+        self,
+        function: Callable[..., Result],
+        *args: object,
+        progress: Callable[[float], None] | None = None,
+        **kwargs: object,
+    ) -> Result:
+        """Call ``function(*args, **kwargs)`` there and return what it returns.
+
+        ``progress`` is called with the seconds passed, once a second. An exception out of it ends the
+        process. What ``function`` raises is raised here, with the worker's traceback as a note. Arguments and
+        result are copied. Arrays that are all shorter than ``INLINE_EDGES`` are not worth that: with
+        those the function is called right here, and ``progress`` is not. ``function`` must be importable by
+        name, arguments and result must pickle.
+
+        Raises:
+            RedclustError: the worker was ended from outside, for want of memory for instance.
+        """
+        lengths = [len(cast(Any, arg)) for arg in (*args, *kwargs.values()) if isinstance(arg, np.ndarray)]
+        if lengths and max(lengths) < INLINE_EDGES:
+            return function(*args, **kwargs)
         try:
-            worker.start()
-            # From here on a worker that dies is seen, also while it is sent what to do: with the arguments of
-            # the process, start() would write them to a pipe that it keeps open itself, and wait for ever.
-            theirs.close()
-            with suppress(BrokenPipeError, ConnectionResetError):
-                ours.send((function, args, kwargs))
-            while not ours.poll(_PROGRESS_INTERVAL_S):
-                if progress is not None:
-                    progress(time.monotonic() - started_s)
-            result, error = _answer(ours, worker, function)
-        finally:
-            if worker.pid is not None:
-                worker.kill()
-                worker.join()
-                worker.close()
-    if error is not None:
-        raise error
-    return cast(Result, result)
+            result, error = self._answer(function, args, kwargs, progress)
+        except BaseException:
+            self._end()
+            raise
+        if error is not None:
+            raise error
+        return cast(Result, result)
+
+    def _answer(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: dict[str, object],
+        progress: Callable[[float], None] | None,
+    ) -> tuple[object, BaseException | None]:
+        started_s = time.monotonic()
+        self.start()
+        process, ours = cast(SpawnProcess, self._process), cast("Connection[Any, Any]", self._ours)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            ours.send((function, args, kwargs))
+        while not ours.poll(_PROGRESS_INTERVAL_S):
+            if progress is not None:
+                progress(time.monotonic() - started_s)
+        try:
+            return ours.recv()
+        except (EOFError, OSError):
+            process.join()
+            code = process.exitcode or 0
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise RedclustError(
+                f"the worker process of {function.__name__} ended without an answer ({how})",
+                hint="when memory runs out, the kernel ends processes: see `dmesg`",
+            ) from None
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if self._ours is not None:
+            self._ours.close()
+        if process is not None and process.pid is not None:
+            process.kill()
+            process.join()
+            process.close()
 
 
-def _answer(
-    ours: Connection[Any, Any], worker: SpawnProcess, function: Callable[..., object]
-) -> tuple[object, BaseException | None]:
-    try:
-        return ours.recv()
-    except (EOFError, OSError):
-        worker.join()
-        code = worker.exitcode or 0
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise RedclustError(
-            f"the worker process of {function.__name__} ended without an answer ({how})",
-            hint="when memory runs out, the kernel ends processes: see `dmesg`",
-        ) from None
-
-
-def _serve(theirs: Connection[Any, Any]) -> None:
+def _serve(theirs: Connection[Any, Any], preload: str | None) -> None:
     # Ctrl-C reaches every process of the terminal; the one that waits for this one decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
-    try:
-        function, args, kwargs = theirs.recv()
-        theirs.send((function(*args, **kwargs), None))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again where it was asked for
-        error.add_note(f"In the worker process:\n{traceback.format_exc()}")
-        theirs.send((None, _portable(error)))
+    if preload is not None:
+        importlib.import_module(preload)
+    while True:
+        try:
+            function, args, kwargs = theirs.recv()
+            theirs.send((function(*args, **kwargs), None))
+        except EOFError:  # nothing more to do
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again where it was asked for
+            error.add_note(f"In the worker process:\n{traceback.format_exc()}")
+            theirs.send((None, _portable(error)))
 
 
 def _portable(error: Exception) -> Exception:

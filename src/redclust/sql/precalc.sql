@@ -518,6 +518,10 @@ SELECT %(version)s, COALESCE(old.source_id, new.source_id), COALESCE(old.target_
        old.weight
 FROM community_links_changes AS new LEFT JOIN graph_community_links AS old ON old.ctid = new.place
 
+-- name: join_by_place
+-- Rows that are known by their place are fetched there (off), instead of reading all of a table to find them (on).
+SELECT set_config('enable_hashjoin', %(others)s, true), set_config('enable_mergejoin', %(others)s, true)
+
 -- name: drop_changes
 -- Looked for once more after the table is emptied.
 DROP TABLE {changes}
@@ -696,6 +700,16 @@ VACUUM (ANALYZE, TRUNCATE false) {table}
 -- name: analyze
 -- Figures for the planner.
 ANALYZE {table}
+
+-- name: tell_changes
+-- What this session has changed is told to the server's statistics now, and not within a second.
+SELECT pg_stat_force_next_flush()
+
+-- name: changed_since
+-- Of each table how many rows were changed since it was analyzed, how many are dead, and whether it ever was analyzed.
+SELECT relname, n_mod_since_analyze, n_dead_tup, last_analyze IS NOT NULL OR last_autoanalyze IS NOT NULL
+FROM pg_stat_all_tables
+WHERE relid = ANY(%(tables)s::text[]::regclass[])
 
 -- name: swapped_since
 -- The run whose graph is shown and how many transactions ago it was swapped in: the oldest that the swap did not see

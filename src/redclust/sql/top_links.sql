@@ -53,6 +53,56 @@ ORDER BY weight DESC NULLS LAST, val DESC, source, target
 INSERT INTO graph_top_marks (nodes, links) VALUES (%(nodes)s, %(links)s)
 ON CONFLICT (one) DO UPDATE SET nodes = excluded.nodes, links = excluded.links
 
+-- name: marked
+-- For how many nodes and links they agree with the graph; nothing where they do not.
+SELECT nodes, links FROM graph_top_marks
+
+-- name: stage_gone
+-- Where links wait that are no more among them, or others now: two subreddits, or one and a user.
+CREATE TEMPORARY TABLE gone_top (is_user boolean, one integer, other integer)
+
+-- name: stage_new
+-- Where links wait that are new among them, or others now; the smaller end is the least.
+CREATE TEMPORARY TABLE new_top
+    (is_user boolean, one integer, other integer, val double precision, weight double precision,
+     least_is_user boolean, least_id bigint, least_val bigint)
+
+-- name: copy_gone
+-- Links that are no more among them.
+COPY gone_top FROM STDIN (FORMAT binary)
+
+-- name: copy_new
+-- Links that are new among them.
+COPY new_top FROM STDIN (FORMAT binary)
+
+-- name: analyze_both
+-- The planner must know how many there are.
+ANALYZE gone_top, new_top
+
+-- name: by_hash
+-- Texts are made before they are compared, so that the planner knows little of them: a sort of both would cost more.
+SELECT set_config('enable_mergejoin', 'off', true)
+
+-- name: remove_gone
+-- Links that are no more among them, or others now.
+DELETE FROM graph_top_links AS old USING (
+    SELECT LEAST(one, other) COLLATE "default" AS source, GREATEST(one, other) COLLATE "default" AS target
+    FROM (SELECT ('subreddit_' || one) COLLATE "C" AS one,
+                 (CASE WHEN is_user THEN 'user_' ELSE 'subreddit_' END || other) COLLATE "C" AS other
+          FROM gone_top) AS ends
+) AS gone
+WHERE old.source = gone.source AND old.target = gone.target
+
+-- name: add_new
+-- Links that are new among them, or others now.
+INSERT INTO graph_top_links (source, target, val, weight, least_val, least_id)
+SELECT LEAST(one, other) COLLATE "default", GREATEST(one, other) COLLATE "default", val, weight, least_val, least
+FROM (SELECT ('subreddit_' || one) COLLATE "C" AS one,
+             (CASE WHEN is_user THEN 'user_' ELSE 'subreddit_' END || other) COLLATE "C" AS other,
+             val, weight, least_val, CASE WHEN least_is_user THEN 'user_' ELSE 'subreddit_' END || least_id AS least
+      FROM new_top) AS ends
+ORDER BY weight DESC NULLS LAST, val DESC, 1, 2
+
 -- name: lock_graph
 -- Nobody writes the graph until this transaction ends; readers go on reading.
 LOCK TABLE graph_nodes, graph_links IN SHARE ROW EXCLUSIVE MODE

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-import igraph
 import numpy as np
 import numpy.typing as npt
 
 from redclust.graph.agreement import adjusted_mutual_information, adjusted_rand
+from redclust.graph.bare_igraph import igraph
 from redclust.graph.communities import detect
 from redclust.graph.layout import place
 from redclust.graph.overlap import Minimum, Overlap, shared_users

@@ -24,6 +24,7 @@ from redclust.ops.benchmark.planted import plant_world
 from redclust.ops.precalc import filling
 from redclust.ops.precalc.figures import Figures, Times
 from redclust.ops.precalc.swap import TABLES
+from redclust.ops.precalc.versions import KEPT_TABLES
 from redclust.report import Progress, Report, Silent, Task
 from redclust.sql import query
 
@@ -138,7 +139,7 @@ class _Bench:
 
     def empty(self) -> None:
         """There has never been a graph."""
-        for table in ("precalc_runs", "graph_top_links", *TABLES.values()):
+        for table in ("precalc_runs", "graph_top_links", *KEPT_TABLES, *TABLES.values()):
             self.connection.execute(on(table, "truncate_table"))
         self.connection.execute(query("benchmark", "checkpoint"))
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from redclust.db.connect import Connection
-from redclust.ops.precalc.keys import halves
+from redclust.graph.keys import halves
 from redclust.report import Task
 from redclust.sql import query
 

@@ -14,7 +14,7 @@ from redclust import __version__
 from redclust.graph.identity import Before, keep_ids
 from redclust.graph.overlap import Minimum, Overlap, shared_users
 from redclust.graph.weights import ONE_IN, steady_lift_bound
-from redclust.graph.worker import run_in_worker
+from redclust.graph.worker import Worker
 from redclust.ops.precalc.snapshot import People
 
 # igraph takes longer to import than the rest together: only what computes with it does.
@@ -110,16 +110,23 @@ def fingerprint(people: People, pairs: Pairs, seed: int) -> str:
 
 
 def find_communities(
-    n: int, pairs: Pairs, *, seed: int, before: Before | None, progress: Callable[[float], None]
+    worker: Worker,
+    n: int,
+    pairs: Pairs,
+    *,
+    seed: int,
+    before: Before | None,
+    progress: Callable[[float], None],
 ) -> Communities:
     """Communities of all close pairs, from those before on if there are any; in a worker process."""
     from redclust.graph.communities import detect
 
     previous = before.levels if before else None
-    return run_in_worker(detect, n, *edges(pairs), seed=seed, previous=previous, progress=progress)
+    return worker.run(detect, n, *edges(pairs), seed=seed, previous=previous, progress=progress)
 
 
 def place_subreddits(
+    worker: Worker,
     n: int,
     pairs: Pairs,
     communities: Communities,
@@ -132,9 +139,7 @@ def place_subreddits(
     """The map of the subreddits, each community under the id it had before; in a worker process."""
     from redclust.graph.layout import place
 
-    position = run_in_worker(
-        place, n, *edges(pairs), communities, seed=seed, before=before, progress=progress
-    )
+    position = worker.run(place, n, *edges(pairs), communities, seed=seed, before=before, progress=progress)
     levels = communities.levels.copy()
     for level, found in enumerate(communities.levels):
         previous = before.levels[level] if before else np.full(n, -1, np.int32)

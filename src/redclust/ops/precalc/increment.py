@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import LiteralString
 
 import numpy as np
 import numpy.typing as npt
 
 from redclust.db import binary_copy
 from redclust.db.connect import Connection
+from redclust.graph.keys import halves, key
 from redclust.graph.overlap import Enough, Minimum, Overlap
 from redclust.graph.recount import Memberships, recount
 from redclust.ops.precalc import regions
 from redclust.ops.precalc import shown as stored
 from redclust.ops.precalc.activity import Counted, places
 from redclust.ops.precalc.atlas import Int32Array, Pairs, Places, weighed
-from redclust.ops.precalc.keys import halves, key
+from redclust.ops.precalc.biggest import Nodes, stored_links
 from redclust.ops.precalc.regions import UserPlaces
 from redclust.ops.precalc.shown import Keyed, Shown
 from redclust.ops.precalc.snapshot import People
@@ -52,10 +54,22 @@ class Basis:
     def changed_ratio(self) -> float:
         return len(self.activity) / max(1, len(self.new_activity.keys), len(self.shown.activity.keys))
 
+    @property
+    def unchanged(self) -> bool:
+        return not len(self.activity)
+
+    @property
+    def close_pairs(self) -> int:
+        """Of those that are shown."""
+        weight = self.shown.pairs.values[1].astype(np.float64, copy=False)
+        return int((weight > 0).sum())
+
     def affected(self, people: People) -> Int32Array:
         """The ids of users whose activity changed, or who became people or ceased to be."""
         keys = np.concatenate((self.new_activity.keys[self.activity.rows], self.activity.gone))
-        return np.union1d(halves(keys)[0], np.setxor1d(self.shown.user_ids, people.user_ids))
+        return np.union1d(
+            halves(keys)[0], np.setxor1d(self.shown.user_ids, people.user_ids, assume_unique=True)
+        )
 
 
 def differences(old: Keyed, new: Keyed) -> Changed:
@@ -186,8 +200,35 @@ def stage(
             columns[0] = np.full(len(keys), name == "users")
             columns.pop()  # the name is looked up by the id
         table = "nodes" if name in ("subreddits", "users") else name
-        _send(connection, f"copy_changed_{table}", columns, block_rows, task)
+        _send(connection, query("precalc", f"copy_changed_{table}"), columns, block_rows, task)
     connection.execute(query("precalc", "analyze_changed"))
+    _stage_top(
+        connection,
+        stored_links(Nodes(shown.subreddits, shown.users, shown.pairs, shown.activity)),
+        stored_links(Nodes(subreddits, users, new_pairs, basis.new_activity)),
+        block_rows=block_rows,
+        task=task,
+    )
+
+
+def _stage_top(connection: Connection, old: Keyed, new: Keyed, *, block_rows: int, task: Task) -> None:
+    """Send what differs in the links that are stored for readers."""
+    changed = differences(old, new)
+    here = new.keys[changed.rows]
+    for name in ("stage_gone", "stage_new"):
+        connection.execute(query("top_links", name))
+    gone = _ends(np.concatenate((here, changed.gone)))
+    _send(connection, query("top_links", "copy_gone"), gone, block_rows, task)
+    there = [*_ends(here), *(value[changed.rows] for value in new.values)]
+    _send(connection, query("top_links", "copy_new"), there, block_rows, task)
+    connection.execute(query("top_links", "analyze_both"))
+
+
+def _ends(keys: npt.NDArray[np.int64]) -> list[Column]:
+    """Of each of these links whether it is a user's, one subreddit, and the other or the user."""
+    is_user = keys < 0
+    high, low = halves(np.where(is_user, ~keys, keys))
+    return [is_user, np.where(is_user, low, high), np.where(is_user, high, low)]
 
 
 def _memberships(shown: Shown, affected: Int32Array) -> Memberships:
@@ -247,7 +288,7 @@ def _filled(values: Sequence[Column], changed: Changed) -> Iterator[Column]:
 
 
 def _send(
-    connection: Connection, statement: str, columns: Sequence[Column], block_rows: int, task: Task
+    connection: Connection, statement: LiteralString, columns: Sequence[Column], block_rows: int, task: Task
 ) -> None:
     def blocks() -> Iterator[npt.NDArray[np.int64]]:
         n_rows = len(columns[0])
@@ -256,8 +297,11 @@ def _send(
             yield rows
             task.advance(len(rows))
 
-    fixed = [binary_copy.Fixed(column) for column in columns]
-    binary_copy.send(connection, query("precalc", statement), fixed, None, blocks())
+    fixed = [
+        binary_copy.Fixed(column, np.isnan(column) if column.dtype.kind == "f" else None)
+        for column in columns
+    ]
+    binary_copy.send(connection, statement, fixed, None, blocks())
 
 
 def _by_number(one: Int32Array, other: Int32Array, shared: Int32Array, n: int) -> Overlap:

@@ -18,6 +18,7 @@ from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.graph.overlap import Minimum
+from redclust.graph.worker import INLINE_EDGES, Worker
 from redclust.ops.precalc import (
     atlas,
     bots,
@@ -57,6 +58,7 @@ class Pipeline:
     clear: bool
     full: bool
     steps: Steps
+    worker: Worker
     run_id: int
 
     def through(self) -> tuple[datetime, Figures]:
@@ -119,6 +121,10 @@ class Pipeline:
         figures: Figures,
     ) -> Figures:
         relate = partial(increment.relate, basis) if basis else atlas.relate
+        # There when it is needed: in large data a third of the memberships' number are close pairs.
+        close = figures.memberships // 3 if basis is None else basis.close_pairs
+        if close >= INLINE_EDGES and not (basis and basis.unchanged):
+            self.worker.start()
         with self.steps.rows("overlap_s", "counting shared users") as task:
             pairs = relate(
                 people,
@@ -179,10 +185,13 @@ class Pipeline:
         n, seed = len(people.subreddit_ids), self.settings.seed
         before, next_id = (old.before, old.next_id) if old else (None, 0)
         with self.steps.step("communities_s", "finding communities") as task:
-            found = atlas.find_communities(n, pairs, seed=seed, before=before, progress=as_seconds(task))
+            found = atlas.find_communities(
+                self.worker, n, pairs, seed=seed, before=before, progress=as_seconds(task)
+            )
         with self.steps.step("layout_s", "placing subreddits") as task:
+            told = as_seconds(task)
             places = atlas.place_subreddits(
-                n, pairs, found, seed=seed, before=before, next_id=next_id, progress=as_seconds(task)
+                self.worker, n, pairs, found, seed=seed, before=before, next_id=next_id, progress=told
             )
         return places, False
 
@@ -213,6 +222,7 @@ class Pipeline:
                 known_rows=known_rows,
                 clear=self.clear,
                 fill_memory_mb=self.settings.memory_mb,
+                top_links_staged=figures.incremental,
                 record=record,
                 task=task,
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from redclust.graph.keys import halves, key
 from redclust.graph.labels import community_labels
 from redclust.graph.terms import distinctive_terms
 from redclust.ops.precalc.atlas import FloatArray, Int32Array, Int64Array, Pairs, Places, edges, rounded
@@ -117,11 +118,11 @@ def links_between(pairs: Pairs, places: Places) -> CommunityLinks:
     for community in places.levels:
         one, other = community[source], community[target]
         between = np.flatnonzero((one != other) & (one >= 0) & (other >= 0))
-        low = np.minimum(one[between], other[between]).astype(np.int64)
-        key = (low << 32) | np.maximum(one[between], other[between])
-        pair, which, count = np.unique(key, return_inverse=True, return_counts=True)
+        one, other = one[between], other[between]
+        ends = key(np.minimum(one, other), np.maximum(one, other))
+        pair, which, count = np.unique(ends, return_inverse=True, return_counts=True)
         summed = np.bincount(which, weight[between], len(pair))
-        found.append((pair >> 32, pair & 0xFFFFFFFF, count, np.round(summed, 6)))
+        found.append((*halves(pair), count, np.round(summed, 6)))
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     ends = [column.astype(np.int32) for column in columns[:3]]
     return CommunityLinks(ends[0], ends[1], ends[2], columns[3].astype(np.float64))

@@ -63,6 +63,7 @@ def run(
             maintenance the database, locked for longer than 10 minutes.
     """
     # What computes loads numpy; the verbs that only look at a run shall not wait for that.
+    from redclust.graph.worker import Worker
     from redclust.ops.precalc.pipeline import Pipeline
 
     started_s = time.monotonic()
@@ -74,6 +75,7 @@ def run(
     with (
         locks.hold(database.connector, LockName.PRECALC) as watch,
         database.connect(bulk=True, autocommit=True) as connection,
+        Worker(preload="redclust.graph.layout") as worker,
     ):
         connection.execute(query("precalc", "notice_dead_client"))
         values = {"work_mem": f"{settings.memory_mb * 1024 // 2}kB"}
@@ -85,7 +87,9 @@ def run(
         for dead_id, at in dead:
             progress.say(f"run {dead_id} of {at:%Y-%m-%d %H:%M} UTC was killed; its graph was never shown")
         steps = Steps(progress, settings.progress_interval)
-        pipeline = Pipeline(database, connection, watch, settings, clear, full or clear, steps, run_id)
+        pipeline = Pipeline(
+            database, connection, watch, settings, clear, full or clear, steps, worker, run_id
+        )
         try:
             with bound(precalc=run_id):
                 at, figures = pipeline.through()

@@ -13,10 +13,10 @@ import psycopg
 from redclust import __version__
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
+from redclust.graph.keys import key
 from redclust.graph.overlap import Minimum
 from redclust.ops.precalc import history
 from redclust.ops.precalc.figures import Figures
-from redclust.ops.precalc.keys import key
 from redclust.sql import query
 
 Int64Array = npt.NDArray[np.int64]

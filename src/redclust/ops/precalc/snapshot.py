@@ -13,9 +13,9 @@ import psycopg
 
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
+from redclust.graph.keys import key
 from redclust.ops.precalc import activity
 from redclust.ops.precalc.activity import Counted
-from redclust.ops.precalc.keys import key
 from redclust.report import Task
 from redclust.sql import query
 

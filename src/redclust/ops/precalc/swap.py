@@ -39,6 +39,8 @@ _READERS_LIMIT_S = 5.0
 #: Dead rows from which on a table is vacuumed, and not only analyzed.
 _VACUUM_FROM_ROWS = 1000
 _VACUUM_FROM_RATIO = 0.1
+#: The share of a table's rows from which on figures of before do not serve the planner any more.
+_ANALYZE_FROM_RATIO = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def swap(
     known_rows: Mapping[str, int] | None = None,
     clear: bool = False,
     fill_memory_mb: int | None = None,
+    top_links_staged: bool = False,
     record: Callable[[tuple[TableChange, ...]], None],
     task: Task,
 ) -> Swapped:
@@ -73,7 +76,7 @@ def swap(
     writes nothing; with ``clear`` all of them. What they were before is kept for ``version``. Readers go on
     reading but for the moment of the commit (``door.py``); writers wait. Linear, with hash joins. ``watch``
     is another session, idle otherwise. What is stored for readers of the graph (``db/top_links.py``) follows
-    in the same transaction.
+    in the same transaction, from what was staged for it where it agreed with the graph before.
 
     With ``fill_memory_mb`` the first graph is written without looking for differences, and indexed
     afterwards by sorts that hold so much (``filling.py``).
@@ -89,6 +92,7 @@ def swap(
             connection.execute(query("precalc", "limit_lock_waits"), values)
             _lock(connection, task)
             task.advance(1)
+            follows = top_links_staged and top_links.agree(connection)
             changes: list[TableChange] = []
             keep = not _first(connection, "versions", "is_first", {"version": version})
             first = fill_memory_mb is not None and not keep
@@ -109,10 +113,12 @@ def swap(
             written = {change.table for change in changes if change.changed_rows}
             # Who holds every row against the result mends these too.
             in_full = not known_rows
-            if in_full or written & {"graph_nodes", "graph_links"}:
-                top_links.refresh(connection)
-            else:
+            if not in_full and not written & {"graph_nodes", "graph_links"}:
                 top_links.restore(connection)
+            elif follows:
+                top_links.follow(connection)
+            else:
+                top_links.refresh(connection)
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
     exclusive = in_time and not passage.passed_by
@@ -120,18 +126,24 @@ def swap(
 
 
 def tidy(connection: Connection, changes: tuple[TableChange, ...], task: Task) -> tuple[str, ...]:
-    """Analyze what changed, and vacuum where many rows died; the tables that were vacuumed.
+    """Analyze tables of which a part has changed since, and vacuum where many rows died; those vacuumed.
 
     An embedded server lives for one command: nothing of its own does this later. The graph is in its place
     already: a table that is locked, or a time limit, only leaves this undone.
     """
     task.total(len(changes))
+    connection.execute(query("precalc", "tell_changes"))
+    tables = {"tables": [change.table for change in changes]}
+    since = {row[0]: row[1:] for row in connection.execute(query("precalc", "changed_since"), tables)}
     connection.execute(query("precalc", "limit_lock_waits"), {"limit_ms": _LOCK_TIMEOUT_MS, "local": False})
     vacuumed: list[str] = []
     for change in changes:
-        dead_rows = change.updated_rows + change.deleted_rows
+        changed_rows, dead_rows, known = since[change.table]
+        # Of its own changes the server may not have heard yet, or have forgotten others in a crash.
+        changed_rows = max(changed_rows, change.changed_rows)
+        dead_rows = max(dead_rows, change.updated_rows + change.deleted_rows)
         thorough = dead_rows >= max(_VACUUM_FROM_ROWS, _VACUUM_FROM_RATIO * change.rows)
-        if thorough or change.changed_rows:
+        if thorough or not known or changed_rows >= max(1, _ANALYZE_FROM_RATIO * change.rows):
             task.note(change.table)
             statement = sql.SQL(query("precalc", "vacuum" if thorough else "analyze"))
             with suppress(pg.LockNotAvailable, pg.QueryCanceled):
@@ -178,23 +190,26 @@ def _change(
     table = TABLES[name]
     names = {"table": sql.Identifier(table), "changes": sql.Identifier(f"{name}_changes")}
 
-    def find() -> int:
+    def find(version: int | None) -> int:
         found = connection.execute(differences).rowcount
+        connection.execute(query("precalc", "join_by_place"), {"others": "off"})
         if version is not None and found:
             connection.execute(query("precalc", f"keep_{name}"), {"version": version})
         return found
 
     deleted = updated = inserted = 0
     if clear:
-        find()
+        find(version)
         version = None  # kept already
         connection.execute(sql.SQL(query("precalc", "drop_changes")).format(**names))
         deleted = connection.execute(sql.SQL(query("precalc", "empty")).format(**names)).rowcount
+        connection.execute(query("precalc", "join_by_place"), {"others": "on"})
     # A statement that writes nothing would still be told to whoever watches the table.
-    if find():
+    if find(version):
         deleted += connection.execute(sql.SQL(query("precalc", "delete_gone")).format(**names)).rowcount
         updated = connection.execute(query("precalc", f"update_{name}")).rowcount
         inserted = connection.execute(query("precalc", f"insert_{name}")).rowcount
+    connection.execute(query("precalc", "join_by_place"), {"others": "on"})
     if table in known:
         return TableChange(table, known[table] + inserted - deleted, inserted, updated, deleted)
     rows = connection.execute(sql.SQL(query("databases", "count_rows")).format(**names)).fetchone()

@@ -29,7 +29,8 @@ from redclust.sql import query
 _NAMED = 10
 #: In this order: links end at nodes, relationships follow from links.
 _PUT_BACK = ("communities", "community_links", "nodes", "links", "relationships")
-_KEPT_TABLES = (
+#: What versions replaced.
+KEPT_TABLES = (
     "graph_nodes_before",
     "graph_links_before",
     "graph_communities_before",
@@ -202,7 +203,7 @@ def rollback(
 def forget_older(connection: Connection, *, keep: int) -> None:
     """Delete what was kept for versions older than the newest ``keep``."""
     row = connection.execute(query("versions", "oldest_kept"), {"keep": keep}).fetchone()
-    for table in _KEPT_TABLES:
+    for table in KEPT_TABLES:
         statement = sql.SQL(query("versions", "forget_older")).format(table=sql.Identifier(table))
         connection.execute(statement, {"oldest": row[0] if row else None})
 
