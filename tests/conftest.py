@@ -54,11 +54,18 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
     # `timeout` and CI end a run by SIGTERM: servers and directories go then too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A shell ignores SIGINT for what it starts in the background, and every child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
     # Most tests wait (for a server, a lease, an answer that is late by intent) as long as they work.
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Else one worker is at it when all others have nothing left.
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_report_header() -> str:

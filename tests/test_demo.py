@@ -30,6 +30,7 @@ def redclust(redclust: Redclust) -> Redclust:
     return replace(redclust, warm=None)
 
 
+@pytest.mark.long
 def test_demo_finds_what_was_planted_and_says_what_to_type_next(
     redclust: Redclust, make_home: Callable[..., Path]
 ) -> None:

@@ -60,6 +60,7 @@ def told(printed: list[str]) -> list[str]:
     return [line for line in printed if not line.startswith("redclust: database: ")]
 
 
+@pytest.mark.long
 def test_every_command_does_what_the_page_says(
     path: Path, shell: page.Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:

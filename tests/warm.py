@@ -7,6 +7,7 @@ not in it, and ``/proc/PID/cmdline`` is not its own: what tests those runs the i
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -49,6 +50,9 @@ _HEAVY = {
     *(f"redclust.ops.{name}" for name in ("benchmark", "crawl", "demo")),
     *(f"redclust.render.{name}" for name in ("benchmark", "crawl", "demo", "refresh")),
 }
+
+#: What a call imports only when it comes to it.
+_LATE = ("platformdirs.unix", "pydantic.type_adapter", "rich.markdown", "typer.rich_utils")
 
 
 def start(directory: Path, *, light: bool = False) -> subprocess.Popen[bytes]:
@@ -225,6 +229,8 @@ def _serve(listener: socket.socket, *, light: bool) -> None:
     import redclust
 
     _load(redclust.__path__, "redclust.", {"redclust.__main__", *(_HEAVY if light else ())})
+    for name in _LATE:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
@@ -272,12 +278,26 @@ def _become(caller: socket.socket, length: int, files: list[int]) -> NoReturn:
         os.umask(umask)
     sys.argv = [script or "redclust", *arguments]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if script:
-        runpy.run_path(script, run_name="__main__")
-        sys.exit()
-    from redclust.cli import main
+    try:
+        if script:
+            runpy.run_path(script, run_name="__main__")
+            sys.exit()
+        from redclust.cli import main
 
-    main()
+        main()
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        _end(ended.code or 0)
+
+
+def _end(code: int) -> NoReturn:
+    """As an interpreter ends, but for freeing objects: that copies most pages that a fork shares."""
+    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue] - waits for threads; no public name
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _take(files: list[int]) -> None:
