@@ -18,7 +18,7 @@ from redclust.rehearsal.world import World
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    return World.generate(seed=5)
+    return World.generate(5, subreddits=120, users=800, communities=6, posts=1_500, comments=8_000)
 
 
 @pytest.fixture
