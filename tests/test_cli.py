@@ -39,7 +39,7 @@ def redclust(redclust: Redclust) -> Redclust:
 
 @pytest.fixture
 def forked(redclust: Redclust, warm: Callable[[], Warm]) -> Redclust:
-    """For looks at every verb there is."""
+    """For what the start has no part in."""
     return replace(redclust, warm=warm)
 
 
@@ -164,8 +164,8 @@ def test_no_command_has_an_option_that_means_something_else_everywhere() -> None
     "argv",
     [("nonsense",), ("db", "nonsense"), ("db", "status", "--nonsense"), ("db", "status", "--format", "xml")],
 )
-def test_a_wrong_command_line_is_2(redclust: Redclust, argv: tuple[str, ...]) -> None:
-    failed = redclust(*argv, env=NOWHERE, check=2)
+def test_a_wrong_command_line_is_2(forked: Redclust, argv: tuple[str, ...]) -> None:
+    failed = forked(*argv, env=NOWHERE, check=2)
     assert failed.stdout == ""
     assert argv[-1] in failed.stderr
 
@@ -180,29 +180,29 @@ def test_nothing_at_all_shows_the_help(redclust: Redclust) -> None:
     "argv",
     [("-q", "db", "migrate"), ("db", "--quiet", "migrate"), ("db", "migrate", "-q"), ("db", "migrate")],
 )
-def test_quiet_anywhere_says_nothing_when_all_is_well(redclust: Redclust, argv: tuple[str, ...]) -> None:
+def test_quiet_anywhere_says_nothing_when_all_is_well(forked: Redclust, argv: tuple[str, ...]) -> None:
     by_name = {} if set(argv) & {"-q", "--quiet"} else {"REDCLUST_QUIET": "1"}
-    done = redclust(*argv, env=by_name, check=0)
+    done = forked(*argv, env=by_name, check=0)
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_quiet_says_what_is_not_well(redclust: Redclust) -> None:
-    failed = redclust("db", "log", "-q", env=NOWHERE, check=2)
+def test_quiet_says_what_is_not_well(forked: Redclust) -> None:
+    failed = forked("db", "log", "-q", env=NOWHERE, check=2)
     assert failed.stderr.startswith("redclust: ")
-    loud = redclust("db", "migrate", env={"REDCLUST_QUIET": "0"}, check=0)
+    loud = forked("db", "migrate", env={"REDCLUST_QUIET": "0"}, check=0)
     assert "schema: current" in loud.stdout
     assert "database: " in loud.stderr
 
 
-def test_options_of_every_verb_are_understood_everywhere(redclust: Redclust, tmp_path: Path) -> None:
+def test_options_of_every_verb_are_understood_everywhere(forked: Redclust, tmp_path: Path) -> None:
     own = f"--home={tmp_path}"
     for argv in (("config", own, "show"), ("config", "show", "--home", str(tmp_path))):
-        assert f"home: {tmp_path}\n" in redclust(*argv, check=0).stdout
+        assert f"home: {tmp_path}\n" in forked(*argv, check=0).stdout
     # What follows -- is not ours.
-    found = redclust("db", "psql", "--", "-X", "-q", "-A", "-t", "-c", "SELECT 41 + 1", check=0)
+    found = forked("db", "psql", "--", "-X", "-q", "-A", "-t", "-c", "SELECT 41 + 1", check=0)
     assert found.stdout == "42\n"
     assert "database: " in found.stderr
-    assert redclust("config", "show", "--home", check=2).stdout == ""
+    assert forked("config", "show", "--home", check=2).stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_options_of_every_verb_are_understood_everywhere(redclust: Redclust, tmp
     ],
 )
 def test_json_names_its_schema(
-    redclust: Redclust, argv: tuple[str, ...], schema: str, fields: dict[str, object]
+    forked: Redclust, argv: tuple[str, ...], schema: str, fields: dict[str, object]
 ) -> None:
-    done = redclust(*argv, "--format", "json", check=0)
+    done = forked(*argv, "--format", "json", check=0)
     document = json.loads(done.stdout)
     assert list(document)[:2] == ["schema", "ok"]
     assert (document["schema"], document["ok"]) == (f"redclust.{schema}/1", True)
