@@ -44,11 +44,11 @@ sys.exit(code if code >= 0 else 128 - code)
 _READ_AT_START = ("LC_", "LANG", "TZ", "PYTHON", "LD_", "MALLOC_")
 #: A pipe takes as much without a reader.
 _PIPE_BYTES = 60_000
-#: What computes, crawls or draws brings libraries that most commands never need.
+#: What computes or draws brings libraries that most commands never need.
 _HEAVY = {
-    *("redclust.graph", "redclust.picture", "redclust.reddit", "redclust.rehearsal"),
-    *(f"redclust.ops.{name}" for name in ("benchmark", "crawl", "demo")),
-    *(f"redclust.render.{name}" for name in ("benchmark", "crawl", "demo", "refresh")),
+    *("redclust.graph", "redclust.picture", "redclust.rehearsal"),
+    *(f"redclust.ops.{name}" for name in ("benchmark", "demo")),
+    *(f"redclust.render.{name}" for name in ("benchmark", "demo")),
 }
 
 #: What a call imports only when it comes to it.
@@ -58,7 +58,7 @@ _LATE = ("platformdirs.unix", "pydantic.type_adapter", "rich.markdown", "typer.r
 def start(directory: Path, *, light: bool = False) -> subprocess.Popen[bytes]:
     """Make ``directory/redclust``, and the process that answers it; end that one by killing its group.
 
-    It ends with the process that started it, too. A ``light`` one has only what keeps and looks after data.
+    It ends with the process that started it, too. A ``light`` one has not what computes or draws.
     """
     address = str(directory / "warm.socket")
     command = directory / "redclust"
