@@ -9,7 +9,6 @@ from redclust.sql import query
 
 #: Questions of so many nodes and links are answered from one index; larger ones from the graph itself.
 NODES, LINKS = 20_000, 50_000
-TABLE = "graph_top_links"
 #: All links are stored where they are not many more; else those that some question needs.
 ALL_UP_TO = 6 * LINKS
 #: Fewer nodes than this have no more links than one answer.
@@ -60,10 +59,15 @@ def agree(connection: Connection) -> bool:
     return row == (NODES, LINKS)
 
 
-def restore(connection: Connection) -> None:
-    """As :func:`refresh` in a transaction of its own, where somebody but a precalc has written the graph."""
+def restore(connection: Connection, *, remark: bool = False) -> None:
+    """As :func:`refresh` in a transaction of its own, where somebody but a precalc has written the graph.
+
+    With ``remark`` the caller's transaction says at least that they agree now.
+    """
     row = connection.execute(query("top_links", "is_marked")).fetchone()
     if row and row[0]:
+        if remark:
+            connection.execute(query("top_links", "mark"), {"nodes": NODES, "links": LINKS})
         return
     with connection.transaction():
         connection.execute(query("top_links", "lock_graph"))

@@ -80,8 +80,12 @@ def steady_lift_bound(
         size: (n,), the users of each subreddit; returns: (p,).
     """
     size = coarse(size, up=True)
-    everybody = n_users if n_users < _FEW_USERS else int(coarse(n_users, up=False))
-    return lift_bound(found.shared, size[found.source], size[found.target], everybody, one_in=one_in)
+    return lift_bound(found.shared, size[found.source], size[found.target], everybody(n_users), one_in=one_in)
+
+
+def everybody(n_users: int) -> int:
+    """What so many users count as in every weight: where it changes, all of them do."""
+    return n_users if n_users < _FEW_USERS else int(coarse(n_users, up=False))
 
 
 def _least_mean(most: int, one_in: int) -> npt.NDArray[np.float64]:

@@ -74,6 +74,8 @@ def _swapped(figures: Figures, out: Console) -> None:
         out.print("The graph is the same as before: no row changed")
     if figures.changed_ratio is not None:
         out.print(f"Incremental: {figures.changed_ratio:.2%} of the activity had changed")
+    if figures.reweighed:
+        out.print("All weights changed: the number of users counts in steps of 10 %, and came to another")
     if not figures.swap_exclusive:
         by = ", ".join(figures.swap_passed_by) or "a session"
         out.print(f"Note: {by} read during the swap, and may have seen old nodes with new links")
@@ -89,10 +91,15 @@ def _status(report: PrecalcStatusReport, out: Console) -> None:
         _shown(shown, out)
         _bots(report, out)
     if report.runs:
-        runs = table("run", "started", "state", "took", "subreddits", "users", "links", "", right=_NUMBERS)
+        runs = table("run", "started", "state", "took", "subreddits", "users", "links", right=_NUMBERS)
+        alive = report.running_by is not None
         for run in report.runs:
-            runs.add_row(*_row(run, alive=report.running_by is not None))
+            runs.add_row(*_row(run, alive=alive))
         out.print(runs)
+        for run in report.runs:
+            _, why = _state(run, alive=alive)
+            if why:
+                out.print(f"run {run.id}: {why}")
 
 
 _NUMBERS = ("run", "took", "subreddits", "users", "links")
@@ -132,10 +139,15 @@ _WHY = {
 
 
 def _row(run: Run, *, alive: bool) -> tuple[str, ...]:
-    state, why = run.status, run.error_message or ""
-    if state == "running" and not alive:
-        state, why = "failed", "was killed"
+    state, _ = _state(run, alive=alive)
     took = f"{run.duration_s:.1f}s" if run.duration_s is not None else ""
     f = run.figures
     counts = (f.subreddit_nodes, f.user_nodes, f.links) if run.status == "completed" else ("", "", "")
-    return (str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", state, took, *map(str, counts), why)
+    return (str(run.id), f"{run.started_at:%Y-%m-%d %H:%M:%S}", state, took, *map(str, counts))
+
+
+def _state(run: Run, *, alive: bool) -> tuple[str, str]:
+    """What became of it, and why it failed."""
+    if run.status == "running" and not alive:
+        return "failed", "was killed"
+    return run.status, run.error_message or ""

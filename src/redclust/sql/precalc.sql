@@ -713,17 +713,17 @@ WHERE relid = ANY(%(tables)s::text[]::regclass[])
 
 -- name: swapped_since
 -- The run whose graph is shown and how many transactions ago it was swapped in: the oldest that the swap did not see
--- ended, and the swap itself. Nothing in a copy made by dump and restore: transactions are others there.
-SELECT m.run_id, age(pg_snapshot_xmin(m.swap_snapshot)::xid), age(m.swap_xid::xid)
+-- ended, and the swap itself; and whether nobody has written nodes or links since, whom a trigger would have told.
+-- Nothing in a copy made by dump and restore: transactions are others there.
+SELECT m.run_id, age(pg_snapshot_xmin(m.swap_snapshot)::xid), age(m.swap_xid::xid),
+       EXISTS (SELECT FROM graph_top_marks AS t WHERE t.xmin = m.swap_xid::xid)
 FROM precalc_marks AS m
 WHERE m.xmin = m.swap_xid::xid
 
 -- name: shown_links
--- How many links of each type are shown, and how many of them somebody else may have written since.
-SELECT type, sum(n)::bigint,
-       COALESCE(sum(n) FILTER (WHERE age(by) <= %(since)s::integer AND age(by) <> %(swap)s::integer), 0)::bigint
-FROM (SELECT type, xmin AS by, count(*) AS n FROM graph_links GROUP BY type, xmin) AS written
-GROUP BY type
+-- How many links are shown, and how many of them somebody else may have written since.
+SELECT count(*), count(*) FILTER (WHERE age(xmin) <= %(since)s::integer AND age(xmin) <> %(swap)s::integer)
+FROM graph_links
 
 -- name: shown_activity
 -- The activity on some pages of its table, packed: user, subreddit (4 bytes each), count (8 bytes); how many rows

@@ -103,6 +103,11 @@ FROM (SELECT ('subreddit_' || one) COLLATE "C" AS one,
       FROM new_top) AS ends
 ORDER BY weight DESC NULLS LAST, val DESC, 1, 2
 
+-- name: show_to_all
+-- Pages that all may see are known as such again, and are not read beside their index. Figures for the planner are of
+-- no use here: the table is read in the order of its index alone.
+VACUUM (TRUNCATE false) graph_top_links
+
 -- name: lock_graph
 -- Nobody writes the graph until this transaction ends; readers go on reading.
 LOCK TABLE graph_nodes, graph_links IN SHARE ROW EXCLUSIVE MODE

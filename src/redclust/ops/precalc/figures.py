@@ -99,7 +99,8 @@ class Figures:
     otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
     new one. ``communities`` and ``modularity`` are of the first level; ``kept_communities`` tells that
     nothing to cluster had changed. ``changed_ratio`` is the share of the activity that an incremental run
-    found changed; None for a full one. ``min_shared_users_small`` is the minimum of two small subreddits.
+    found changed; None for a full one; with ``reweighed`` the number of users came to another step, which
+    changes the weight of every pair. ``min_shared_users_small`` is the minimum of two small subreddits.
     """
 
     activity_rows: int = 0
@@ -118,6 +119,7 @@ class Figures:
     modularity_by_level: tuple[float, ...] = ()
     kept_communities: bool = False
     changed_ratio: float | None = None
+    reweighed: bool = False
     bots: Bots = field(default_factory=Bots)
     detail: Detail = field(default_factory=Detail)
     changes: tuple[TableChange, ...] = ()

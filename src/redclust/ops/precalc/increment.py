@@ -14,6 +14,7 @@ from redclust.db.connect import Connection
 from redclust.graph.keys import halves, key
 from redclust.graph.overlap import Enough, Minimum, Overlap
 from redclust.graph.recount import Memberships, recount
+from redclust.graph.weights import everybody
 from redclust.ops.precalc import regions
 from redclust.ops.precalc import shown as stored
 from redclust.ops.precalc.activity import Counted, places
@@ -63,6 +64,10 @@ class Basis:
         """Of those that are shown."""
         weight = self.shown.pairs.values[1].astype(np.float64, copy=False)
         return int((weight > 0).sum())
+
+    def reweighs(self, n_users: int) -> bool:
+        """Whether so many users instead of those shown change the weight of every pair."""
+        return everybody(n_users) != everybody(len(self.shown.users.keys))
 
     def affected(self, people: People) -> Int32Array:
         """The ids of users whose activity changed, or who became people or ceased to be."""

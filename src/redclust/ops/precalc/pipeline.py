@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -63,6 +63,10 @@ class Pipeline:
 
     def through(self) -> tuple[datetime, Figures]:
         """The moment whose data is shown from now on, and what was made of it."""
+        with nullcontext() if self.full else shown.beside(self.database, self.settings) as before:
+            return self._through(before)
+
+    def _through(self, before: Callable[[], Shown | str | None] | None) -> tuple[datetime, Figures]:
         cap = self.settings.max_subreddits_per_user
         with self.steps.step("reading_s", "reading activity") as task:
             taken = snapshot.read(
@@ -87,19 +91,19 @@ class Pipeline:
         )
         counted, dangling = taken.counted, bool(taken.dangling_rows)
         del taken  # as large as people
-        basis = None if dangling else self._basis(counted, minimum)
+        basis = None if dangling or before is None else self._basis(before, counted, minimum)
         if figures.subreddit_nodes:
             figures = self._map(counted, people, basis, minimum, at, figures)
         else:
             history.fail(self.database.connector, self.run_id, "No subreddits found")
         return at, replace(figures, times=self.steps.times)
 
-    def _basis(self, counted: Counted, minimum: Minimum) -> Basis | None:
-        """What an incremental run starts from; None for a full one, and why, unless that was asked for."""
-        if self.full:
-            return None
+    def _basis(
+        self, before: Callable[[], Shown | str | None], counted: Counted, minimum: Minimum
+    ) -> Basis | None:
+        """What an incremental run starts from; None for a full one, and why."""
         with self.steps.step("reading_s", "reading the graph that is shown"):
-            found = shown.read(self.connection, self.settings)
+            found = before()
             basis = increment.compare(found, counted) if isinstance(found, Shown) else None
         limit = self.settings.incremental_up_to
         if basis and basis.changed_ratio > limit:
@@ -172,6 +176,7 @@ class Pipeline:
             modularity_by_level=modularity,
             kept_communities=kept,
             changed_ratio=round(basis.changed_ratio, 6) if basis else None,
+            reweighed=basis is not None and basis.reweighs(figures.user_nodes),
         )
         rows: Mapping[str, int] = basis.shown.rows if basis else {}
         return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures, rows)

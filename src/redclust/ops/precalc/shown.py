@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +15,7 @@ import psycopg
 from redclust import __version__
 from redclust.config import PrecalcSettings
 from redclust.db.connect import Connection
+from redclust.db.session import Database
 from redclust.graph.keys import key
 from redclust.graph.overlap import Minimum
 from redclust.ops.precalc import history
@@ -78,6 +81,26 @@ def keyed(keys: Int64Array, *values: npt.NDArray[np.generic]) -> Keyed:
     return Keyed(keys[order], tuple(value[order] for value in values))
 
 
+@contextmanager
+def beside(database: Database, settings: PrecalcSettings) -> Generator[Callable[[], Shown | str | None]]:
+    """:func:`read` on a session and a thread of its own, while the block does something else; called, what is
+    given waits for it. Who leaves the block early ends it.
+    """
+    with (
+        database.connect(bulk=True, autocommit=True, role="shown") as session,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        found = threads.submit(read, session, settings)
+        try:
+            yield found.result
+        except BaseException:
+            while not found.done():
+                with suppress(psycopg.Error):
+                    session.cancel_safe(timeout=1)
+                wait([found], timeout=0.05)
+            raise
+
+
 def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | None:
     """Fetch it as it was swapped in; or why it cannot be started from. None: there is none.
 
@@ -99,25 +122,29 @@ def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | Non
             if marks is None or marks[0] != run.id:
                 return "it cannot be told who wrote the graph that is shown"
             values = {"since": marks[1], "swap": marks[2]}
-            return _read(connection, run.figures, values)
+            return _read(connection, run.figures, values, links_as_written=marks[3])
     finally:
         connection.isolation_level = None
 
 
-def _read(connection: Connection, figures: Figures, marks: dict[str, int]) -> Shown | str:
+def _read(
+    connection: Connection, figures: Figures, marks: dict[str, int], *, links_as_written: bool
+) -> Shown | str:
     activity, n_activity, foreign = _rows(connection, "user_subreddit_activity", "activity", _ACTIVITY, marks)
     pairs, n_pairs, more = _rows(connection, "subreddit_relationships", "relationships", _PAIR, marks)
     nodes, n_nodes, most = _rows(connection, "graph_nodes", "nodes", _NODE, marks)
-    links = {row[0]: row[1:] for row in connection.execute(query("precalc", "shown_links"), marks)}
-    foreign += more + most + sum(others for _, others in links.values())
+    written = {change.table: change.rows for change in figures.changes}
+    n_links, others = written.get("graph_links", 0), 0
+    if not links_as_written:
+        n_links, others = connection.execute(query("precalc", "shown_links"), marks).fetchall()[0]
+    foreign += more + most + others
     there = {
         "user_subreddit_activity": n_activity,
         "subreddit_relationships": n_pairs,
         "graph_nodes": n_nodes,
-        "graph_links": sum(count for count, _ in links.values()),
+        "graph_links": n_links,
     }
-    written = {change.table: change.rows for change in figures.changes if change.table in there}
-    if foreign or there != written:
+    if foreign or any(written.get(table) != rows for table, rows in there.items()):
         return "the graph that is shown was written by others since"
     return Shown(
         Minimum(figures.min_shared_users, figures.min_shared_users_small),

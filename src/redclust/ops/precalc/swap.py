@@ -39,8 +39,8 @@ _READERS_LIMIT_S = 5.0
 #: Dead rows from which on a table is vacuumed, and not only analyzed.
 _VACUUM_FROM_ROWS = 1000
 _VACUUM_FROM_RATIO = 0.1
-#: The share of a table's rows from which on figures of before do not serve the planner any more.
-_ANALYZE_FROM_RATIO = 0.02
+#: The share of a table's rows from which on figures of before do not serve the planner, as autovacuum has it.
+_ANALYZE_FROM_RATIO = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def swap(
             # Who holds every row against the result mends these too.
             in_full = not known_rows
             if not in_full and not written & {"graph_nodes", "graph_links"}:
-                top_links.restore(connection)
+                top_links.restore(connection, remark=True)
             elif follows:
                 top_links.follow(connection)
             else:
@@ -153,8 +153,7 @@ def tidy(connection: Connection, changes: tuple[TableChange, ...], task: Task) -
     if any(change.changed_rows for change in changes):
         # Read from its index alone, where pages are known to be visible to all.
         with suppress(pg.LockNotAvailable, pg.QueryCanceled):
-            statement = sql.SQL(query("precalc", "vacuum"))
-            connection.execute(statement.format(table=sql.Identifier(top_links.TABLE)))
+            connection.execute(query("top_links", "show_to_all"))
     return tuple(vacuumed)
 
 
