@@ -77,6 +77,20 @@ def pytest_report_header() -> str:
     )
 
 
+@pytest.fixture
+def told_at_the_end(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """``told_at_the_end(line)``: what the summary says of this test, also where another process ran it."""
+    return lambda line: record_property("told", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, line in report.user_properties:
+                if name == "told":
+                    terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def bin_dir() -> Path | None:
     """The directory of the Postgres that the tests run on; None for the wheel's."""

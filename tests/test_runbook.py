@@ -9,7 +9,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,7 +62,7 @@ def told(printed: list[str]) -> list[str]:
 
 @pytest.mark.long
 def test_every_command_does_what_the_page_says(
-    path: Path, shell: page.Shell, capsys: pytest.CaptureFixture[str]
+    path: Path, shell: page.Shell, told_at_the_end: Callable[[str], None]
 ) -> None:
     text = path.read_text()
     outputs: dict[int, list[str]] = {}
@@ -79,19 +79,17 @@ def test_every_command_does_what_the_page_says(
             wrong.append(page.difference(path, command, printed))
     if os.environ.get("WRITE_RUNBOOK"):
         path.write_text(page.rewritten(text, outputs))
-    with capsys.disabled():
-        print(f"\nrunbook: {len(ran)} blocks with {len(commands)} commands were run")  # noqa: T201
+    told_at_the_end(f"runbook: {len(ran)} blocks with {len(commands)} commands were run")
     assert not wrong, "\n\n".join(wrong) + "\n\nmake runbook writes it anew"
 
 
-def test_a_block_that_is_not_run_says_why(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_block_that_is_not_run_says_why(path: Path, told_at_the_end: Callable[[str], None]) -> None:
     found = page.blocks(path.read_text())
     of_commands = [block for block in found if block.kind in page.COMMANDS]
     not_run = [block for block in of_commands if block.reason]
-    with capsys.disabled():
-        print(f"\nrunbook: {len(of_commands)} blocks of commands, {len(not_run)} of them not run")  # noqa: T201
-        for block in not_run:
-            print(f"  line {block.line}: {block.reason}")  # noqa: T201
+    told_at_the_end(f"runbook: {len(of_commands)} blocks of commands, {len(not_run)} of them not run")
+    for block in not_run:
+        told_at_the_end(f"  line {block.line}: {block.reason}")
     assert len(not_run) <= NOT_RUN_AT_MOST
     for block in of_commands:
         assert block.reason or (block.kind == "console" and next(block.commands(), None)), block.line

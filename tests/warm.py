@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import pkgutil
+import pty
 import runpy
 import select
 import signal
@@ -127,6 +128,25 @@ class Warm:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(["redclust", *arguments], code, out.read(), err.read())
+
+    def on_a_terminal(
+        self, arguments: list[str], environment: Mapping[str, str], cwd: Path, timeout_s: float
+    ) -> str:
+        """What it writes on its stdout where that is a terminal; the rest of it has none."""
+        leader, follower = pty.openpty()
+        with os.fdopen(leader, "rb", 0) as terminal, Path(os.devnull).open("r+b") as nothing:
+            try:
+                asked = [arguments, str(cwd), dict(environment), -1, False, ""]
+                _, server = self._ask(asked, [nothing.fileno(), follower, nothing.fileno()])
+            finally:
+                os.close(follower)
+            seen = b""
+            with suppress(OSError):  # the other end is closed
+                while part := terminal.read(65_536):
+                    seen += part
+            with server:
+                _code(server, timeout_s)
+        return seen.decode().replace("\r\n", "\n")
 
     def begin(
         self, arguments: list[str], environment: Mapping[str, str], cwd: Path, *, script: Path | None = None

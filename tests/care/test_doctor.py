@@ -271,7 +271,7 @@ def test_a_full_disk_under_the_server_is_what_it_says(redclust: Redclust, work_d
             dead = redclust("doctor", home=home, check=3)
             assert re.search(r"database +critical .*No space left on device", dead.stdout)
             assert "Traceback" not in dead.stdout + dead.stderr
-            assert re.search(r"disk +critical .*redclust doctor disk", dead.stdout)
+            assert re.search(r"\n  disk +redclust doctor disk\n", dead.stdout)
         finally:
             kill_server(home)
 

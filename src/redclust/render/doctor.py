@@ -20,10 +20,16 @@ def show(report: Report, out: Console) -> None:
 
 
 def _doctor(report: DoctorReport, out: Console) -> None:
-    rows = table("check", "", "found", "threshold", "what helps")
+    rows = table("check", "", "found", "threshold")
     for one in report.findings:
-        rows.add_row(one.check, one.state, plain(one.figure), one.threshold, one.command)
+        rows.add_row(one.check, one.state, plain(one.figure), one.threshold)
     out.print(rows)
+    helping = [one for one in report.findings if one.command]
+    if helping:
+        # Not in the table, which would break them: they are to be copied.
+        out.print("What helps:")
+    for one in helping:
+        out.print(f"  {one.check:<{max(len(each.check) for each in helping)}}   {one.command}")
     out.print(", ".join(f"{number} {state}" for state, number in sorted(report.counts.items())))
 
 

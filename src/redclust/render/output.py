@@ -43,8 +43,8 @@ def console() -> Console:
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if tty else 10_000)
 
 
-#: A column whose names one searches for and types: they stay whole on a narrow terminal.
-_WHOLE = "table"
+#: Columns whose names one searches for and types: they stay whole on a narrow terminal.
+_WHOLE = ("table", "key")
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -52,7 +52,7 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in columns:
         justify = "right" if name in right else "left"
-        made.add_column(name, justify=justify, overflow="fold", no_wrap=name == _WHOLE)
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=name in _WHOLE)
     return made
 
 

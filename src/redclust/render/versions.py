@@ -12,18 +12,19 @@ def listed(report: VersionsReport, out: Console) -> None:
     if not report.ok:
         out.print("There is no version yet: redclust precalc computes the graph")
         return
-    numbers = ("version", "subreddits", "users", "links", "communities", "changed rows", "took")
-    rows = table("version", "completed", *numbers[1:], "", right=numbers)
+    rows = table(
+        "version", "completed", "graph", "changed rows", "took", "", right=("version", "changed rows", "took")
+    )
     for one in report.versions:
         f = one.figures
         notes = ["kept" if one.kept else ""]
         if one.rolled_back_to is not None:
             notes.append(f"is version {one.rolled_back_to}")
-        counts = (f.subreddit_nodes, f.user_nodes, f.links, f.communities)
         rows.add_row(
             f"{one.id}",
             f"{one.completed_at:%Y-%m-%d %H:%M}",
-            *(f"{count:,}" for count in counts),
+            f"{f.subreddit_nodes:,} subreddits, {f.user_nodes:,} users, {f.links:,} links, "
+            f"{f.communities:,} communities",
             f"{sum(change.changed_rows for change in f.changes):,}",
             f"{f.times.total_s:.1f}s",
             ", ".join(note for note in notes if note),

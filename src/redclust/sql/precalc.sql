@@ -421,9 +421,10 @@ INSERT INTO graph_community_links (source_id, target_id, links, weight)
 SELECT source_id, target_id, links, weight FROM new_community_links
 
 -- name: fill_nodes
--- All nodes.
+-- All nodes, the biggest together: whoever asks for these reads a few hundred pages and not one for each.
 INSERT INTO graph_nodes (id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id)
 SELECT id, name, val, type, pos_x, pos_y, pos_z, community_id, country_id, town_id FROM new_nodes
+ORDER BY val DESC, id
 
 -- name: fill_links
 -- All links.

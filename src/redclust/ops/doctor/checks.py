@@ -125,7 +125,7 @@ def _backup(fact: Backups, look: Look) -> Answer:
         return "not set up", "there is no backup", limit
     if status.problems:
         return "critical", "; ".join(status.problems), limit
-    return "ok", f"{status.latest}, {duration.words(status.age_s or 0)} old", limit
+    return "ok", f"{duration.words(status.age_s or 0)} old", limit
 
 
 def _drill(fact: Backups, look: Look) -> Answer:
