@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from rich.table import Table
 from redclust.report import Report
 
 _MODULES = {"import": "import_"}
+#: The width of what is not a terminal.
+_ENDLESS = 10_000
 
 
 def emit(report: Report, *, as_json: bool) -> None:
@@ -40,11 +43,13 @@ def console() -> Console:
     Lines of text are left to the terminal to break: a path or an address that is copied from it is whole.
     """
     tty = sys.stdout.isatty()
-    return Console(markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if tty else 10_000)
+    return Console(
+        markup=False, emoji=False, highlight=False, soft_wrap=True, width=None if tty else _ENDLESS
+    )
 
 
 #: Columns whose names one searches for and types: they stay whole on a narrow terminal.
-_WHOLE = ("table", "key")
+_WHOLE = frozenset({"table", "of table", "index", "key"})
 
 
 def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
@@ -54,6 +59,26 @@ def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
         justify = "right" if name in right else "left"
         made.add_column(name, justify=justify, overflow="fold", no_wrap=name in _WHOLE)
     return made
+
+
+def figures(
+    out: Console, names: Sequence[str], rows: Sequence[Sequence[str]], *, right: tuple[str, ...], spare: str
+) -> None:
+    """Print a table of the columns in which any row says something.
+
+    Where it is too wide it has headers of several lines, then no ``spare``; cells are broken at last.
+    """
+    kept = [number for number in range(len(names)) if any(row[number] for row in rows)]
+    for without, between in (("", " "), ("", "\n"), (spare, "\n")):
+        shown = [number for number in kept if not without or names[number] != without]
+        made = table(*(names[number] for number in shown), right=right)
+        for column in made.columns:
+            column.header = str(column.header).replace(" ", between)
+        for row in rows:
+            made.add_row(*(row[number] for number in shown))
+        if out.measure(made, options=out.options.update(width=_ENDLESS)).maximum <= out.width:
+            break
+    out.print(made)
 
 
 def plain(text: str) -> str:

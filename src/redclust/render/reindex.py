@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from redclust.ops.reindex import IndexRebuild, Leftover, ReindexReport
-from redclust.render.output import size, table
+from redclust.render.output import figures, size
 from redclust.report import Report
 
 
@@ -20,12 +20,9 @@ def show(report: Report, out: Console) -> None:
 def reindex(report: ReindexReport, out: Console) -> None:
     leftovers(report.leftovers, out)
     if report.indexes:
-        rows = table(
-            "index", "of table", "", "size", "after", "took", "checked", right=("size", "after", "took")
-        )
-        for one in report.indexes:
-            rows.add_row(*_row(one))
-        out.print(rows)
+        names = ("index", "of table", "", "size", "after", "took", "checked")
+        rows = [_row(one) for one in report.indexes]
+        figures(out, names, rows, right=("size", "after", "took"), spare="of table")
     problems(report, out)
     if report.dry_run:
         _preview(report, out)
@@ -68,7 +65,7 @@ def _row(one: IndexRebuild) -> tuple[str, ...]:
     return (
         one.index,
         one.table,
-        one.state,
+        "" if one.state == "planned" else one.state,
         "locked" if one.size_bytes_before is None else size(one.size_bytes_before),
         "" if one.size_bytes_after is None else size(one.size_bytes_after),
         f"{one.duration_s:.1f}s" if one.duration_s else "",

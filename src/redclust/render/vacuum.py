@@ -6,7 +6,7 @@ from rich.console import Console
 
 from redclust.duration import words
 from redclust.ops.vacuum import TableVacuum, VacuumReport
-from redclust.render.output import size, table
+from redclust.render.output import figures, size, table
 from redclust.report import Report
 
 
@@ -45,11 +45,8 @@ def obstacles(report: VacuumReport, out: Console) -> None:
 
 def _tables(report: VacuumReport, out: Console) -> None:
     columns = ("table", "", "dead rows", "left", "size", "after", "took")
-    rows = table(*columns, right=columns[2:])
-    for one in report.tables:
-        if not one.catalog or one.state not in ("done", "planned"):
-            rows.add_row(*_row(one))
-    out.print(rows)
+    shown = [one for one in report.tables if not one.catalog or one.state not in ("done", "planned")]
+    figures(out, columns, [_row(one) for one in shown], right=columns[2:], spare="took")
     catalogs = [one for one in report.tables if one.catalog and one.state in ("done", "planned")]
     if catalogs:
         before, after = (_sum(catalogs, which) for which in ("size_bytes_before", "size_bytes_after"))

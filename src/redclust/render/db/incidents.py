@@ -18,7 +18,7 @@ from redclust.ops.db import (
     SlowReport,
     Waiting,
 )
-from redclust.render.output import size, table
+from redclust.render.output import figures, size, table
 
 _SHOWN_CHARACTERS = 100
 
@@ -117,10 +117,11 @@ def locks(report: LocksReport, out: Console) -> None:
 
 def connections(report: ConnectionsReport, out: Console) -> None:
     columns = ("database", "application", "role", "state", "sessions", "the oldest since")
-    rows = table(*columns, right=("sessions",))
-    for one in report.clients:
-        rows.add_row(one.database, one.application, one.user, one.state, str(one.count), _at(one.oldest_at))
-    out.print(rows)
+    rows = [
+        (one.database, one.application, one.user, one.state, str(one.count), _at(one.oldest_at))
+        for one in report.clients
+    ]
+    figures(out, columns, rows, right=("sessions",), spare="role")
     out.print(
         f"{report.used} of {report.limit} connections ({report.used_ratio:.0%} of those that are not for "
         f"superusers alone)"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from redclust.graph.keys import Int64Array, halves, key
 from redclust.graph.overlap import Minimum, shared_users
 from redclust.ops.integrity.finding import Found, Look, Skipped
 from redclust.sql import query
@@ -20,7 +21,6 @@ _BLOCK_PAGES = 2000
 _MIB = 1024 * 1024
 _MEMBERSHIP = np.dtype([("user", ">i4"), ("subreddit", ">i4")])
 _RELATION = np.dtype([("source", ">i4"), ("target", ">i4"), ("shared", ">i4"), ("later", ">i4")])
-Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +80,30 @@ def overlap(look: Look) -> Found:
         memory_bytes=look.settings.precalc.memory_mb * _MIB,
     )
     one, other = subreddits[counted.source], subreddits[counted.target]
-    wanted = np.concatenate([_pairs(one, other), _pairs(other, one)])
+    wanted = np.concatenate([key(one, other), key(other, one)])
     shared = np.concatenate([counted.shared, counted.shared]).astype(np.int64)
     stored = _packed(look, "relationships_block", "subreddit_relationships", _RELATION, marks.values())
     # Two may have become small by what was forgotten since: not kept then, they are not missing now.
-    sure = (shared >= marks.minimum.usual) | np.isin(wanted, _pairs(stored["source"], stored["target"]))
+    sure = (shared >= marks.minimum.usual) | np.isin(wanted, key(stored["source"], stored["target"]))
     return _compared(look, stored, wanted[sure], shared[sure])
 
 
-def _compared(look: Look, stored: npt.NDArray[np.void], wanted: Int64, shared: Int64) -> Found:
+def _compared(look: Look, stored: npt.NDArray[np.void], wanted: Int64Array, shared: Int64Array) -> Found:
     """Less than was counted is wrong; more is, where somebody else wrote it, and stale otherwise."""
-    key = _pairs(stored["source"], stored["target"])
-    every, place = np.unique(np.concatenate([key, wanted]), return_inverse=True)
+    kept = key(stored["source"], stored["target"])
+    every, place = np.unique(np.concatenate([kept, wanted]), return_inverse=True)
     is_stored, is_wanted, later = (np.zeros(len(every), np.int64) for _ in range(3))
-    is_stored[place[: len(key)]] = stored["shared"]
-    later[place[: len(key)]] = stored["later"]
-    is_wanted[place[len(key) :]] = shared
+    is_stored[place[: len(kept)]] = stored["shared"]
+    later[place[: len(kept)]] = stored["later"]
+    is_wanted[place[len(kept) :]] = shared
     wrong = (is_stored < is_wanted) | ((is_stored > is_wanted) & (later == 1))
     stale = int(np.count_nonzero((is_stored > is_wanted) & (later == 0)))
+    one, other = halves(every)
     sample = tuple(
-        f"subreddits {every[i] >> 32} and {every[i] & 0xFFFFFFFF} have {is_stored[i]} of {is_wanted[i]}"
+        f"subreddits {one[i]} and {other[i]} have {is_stored[i]} of {is_wanted[i]}"
         for i in np.flatnonzero(wrong)[: look.samples]
     )
     return Found(int(np.count_nonzero(wrong)), sample, stale, _stale(stale, "relationships"))
-
-
-def _pairs(source: npt.NDArray[np.integer], target: npt.NDArray[np.integer]) -> Int64:
-    return (source.astype(np.int64) << 32) | target.astype(np.int64)
 
 
 def _packed(
