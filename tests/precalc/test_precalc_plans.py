@@ -66,3 +66,18 @@ def test_versions_are_compared_by_hash_though_statistics_are_old(
     with connection.transaction():
         connection.execute(query("versions", "by_hash"))
         assert "Nested Loop" not in plan(connection, statement)
+
+
+def test_stored_links_are_looked_for_by_hash_and_rows_by_their_place(connection: Connection) -> None:
+    """Of a table without statistics and of texts that are made, a planner left alone expects one row."""
+    with connection.transaction():
+        for step in ("stage_gone", "by_hash"):
+            connection.execute(query("top_links", step))
+        assert "Hash Join" in plan(connection, query("top_links", "remove_gone"))
+    with connection.transaction():
+        connection.execute(
+            "CREATE TEMPORARY TABLE links_changes AS "
+            "SELECT ctid AS place, false AS gone, l.* FROM graph_links AS l"
+        )
+        connection.execute(query("precalc", "join_by_place"), {"others": "off"})
+        assert "Tid Scan" in plan(connection, query("precalc", "update_links"))

@@ -80,8 +80,9 @@ COPY new_top FROM STDIN (FORMAT binary)
 ANALYZE gone_top, new_top
 
 -- name: by_hash
--- Texts are made before they are compared, so that the planner knows little of them: a sort of both would cost more.
-SELECT set_config('enable_mergejoin', 'off', true)
+-- Texts are made before they are compared, so that the planner knows little of them: it has chosen a sort of both, and
+-- a nested loop of minutes. Until the transaction ends.
+SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_nestloop', 'off', true)
 
 -- name: remove_gone
 -- Links that are no more among them, or others now.
@@ -104,9 +105,8 @@ FROM (SELECT ('subreddit_' || one) COLLATE "C" AS one,
 ORDER BY weight DESC NULLS LAST, val DESC, 1, 2
 
 -- name: show_to_all
--- Pages that all may see are known as such again, and are not read beside their index. Figures for the planner are of
--- no use here: the table is read in the order of its index alone.
-VACUUM (TRUNCATE false) graph_top_links
+-- Pages that all may see are known as such again, and are not read beside their index.
+VACUUM (ANALYZE, TRUNCATE false) graph_top_links
 
 -- name: lock_graph
 -- Nobody writes the graph until this transaction ends; readers go on reading.
