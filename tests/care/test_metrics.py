@@ -245,9 +245,8 @@ def test_errors_of_redclust_itself_are_counted_in_the_end_of_its_log(as_json: bo
     log.parent.mkdir()
     told = 'no ERROR  at all, not "level":"error"'
     log.write_text(events(logging.WARNING, 40, told) + events(logging.ERROR, 3))
-    found = of_redclust(loaded)
-    assert found == LogErrors(log, 3, 43)
-    assert found.ratio == 0.03, "as if it had 100 lines"
+    assert of_redclust(loaded) == LogErrors(log, 3, 43)
+    assert LogErrors(log, 3, 43).ratio == 0.03, "as if it had 100 lines"
     log.rename(tmp_path / "logs" / "redclust.log.1")
     log.write_text(events(logging.INFO, 100) + events(logging.ERROR, 30) + "an ERROR that is being writ")
     assert of_redclust(loaded) == LogErrors(log, 33, 173)
