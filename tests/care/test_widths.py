@@ -19,7 +19,7 @@ _RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * 3
 #: What is another from one call to the next, the line below a head, and paths, which may be long.
 _ALIKE = re.compile(rf"\d|^{_RULE}|/")
 #: Values of any length.
-_TOO_LONG = "config show"
+_TOO_LONG = ("config show",)
 
 
 def test_no_word_is_broken_and_no_row_too_long(
