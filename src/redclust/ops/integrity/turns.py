@@ -49,6 +49,15 @@ class Batch:
         return self.last - self.first + 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What keeps and what removes the rows at some places, composed once; see :attr:`Step.referred_to`."""
+
+    referred_to: bool
+    keep: bytes
+    remove: bytes
+
+
 class _NotAsFoundError(Exception):
     """Somebody wrote to a row meanwhile: nothing of its batch is done."""
 
@@ -85,12 +94,13 @@ class Turns:
         ``values`` are those of the step. The caller may use ``connection`` between two batches.
         """
         waiting = deque[tuple[Batch, Future[bool]]]()
+        work = _Work(step.referred_to, *(one.as_bytes(self.connection) for one in step.by_turns()))
         for batch, at in self._places(step, batches):
             found = {**values, "first": batch.first, "places": at}
             if len(waiting) < _WAITING:
-                waiting.append((batch, self._thread.submit(self._take, self._other(), step, found)))
+                waiting.append((batch, self._thread.submit(self._take, self._other(), work, found)))
             else:
-                yield replace(batch, taken=self._take(self.connection, step, found))
+                yield replace(batch, taken=self._take(self.connection, work, found))
                 while waiting and waiting[0][1].done():
                     yield _settled(*waiting.popleft())
         while waiting:
@@ -114,9 +124,8 @@ class Turns:
             for batch in some:
                 yield batch, found.part(batch.first - first, batch.last - first + 1)
 
-    def _take(self, connection: Connection, step: Step, values: Mapping[str, Any]) -> bool:
+    def _take(self, connection: Connection, work: _Work, values: Mapping[str, Any]) -> bool:
         """One transaction: rows into the quarantine, then out of their table if every one is wrong yet."""
-        keep, remove = step.by_turns()
         with (
             suppress(pg.LockNotAvailable, _NotAsFoundError),
             connection.pipeline() as line,
@@ -125,13 +134,13 @@ class Turns:
             begin(connection)
             # A row's place is given to no other one for as long as this session sees this moment.
             connection.execute(query("integrity", "hold_moment"))
-            kept = connection.execute(keep, values)
+            kept = connection.execute(work.keep, values)
             line.sync()
             _all(kept, values)
             with self._removing:
-                if step.referred_to:
+                if work.referred_to:
                     connection.execute(query("integrity", "lock_references"), REFERENCES)
-                gone = connection.execute(remove, values)
+                gone = connection.execute(work.remove, values)
                 line.sync()
             _all(gone, values)
             return True
