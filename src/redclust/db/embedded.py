@@ -29,6 +29,8 @@ _MAP = "redclust"
 _PORT = 5432
 #: Seconds to wait for a server that is stopping, or for the last processes of a killed one.
 _PATIENCE_S = 60
+#: What a server says that is there and will be ready.
+_RECOVERS = ("is starting up", "not yet accepting connections", "in recovery mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,16 @@ class Embedded:
                 )
             else:
                 time.sleep(0.1)
-        self._create_database()
+        while True:
+            try:
+                self._create_database()
+            except psycopg.OperationalError as error:
+                # After a backend crashed it recovers for a moment, though its pid file says that it is ready.
+                if not any(words in str(error) for words in _RECOVERS) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def _start_server(self, account: Account | None, deadline: float) -> None:
         data = self.layout.data
