@@ -59,7 +59,10 @@ class SharedFile(WatchedFileHandler):
         return os.fdopen(fd, "a", encoding="utf-8")
 
     def _full(self) -> bool:
-        return self._path.is_file() and self._path.stat().st_size >= self._max_bytes
+        try:
+            return self._path.stat().st_size >= self._max_bytes
+        except FileNotFoundError:  # somebody renames it just now
+            return False
 
     def _rotate(self) -> None:
         if not self._full():
