@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from precalc_worlds import Compute, World, comments_of, count, interactions_of, planted, stored
 
+from harness import Redclust
 from redclust.db.connect import Connection
 
 
@@ -103,6 +104,7 @@ def test_communities_have_their_members_counted(
     put(planted(3, 12, 900, seed=4))
     report = compute()
     assert report.figures.communities == 3
+    assert report.figures.islands == 3
     assert report.figures.modularity > 0.3
     rows = connection.execute(
         "SELECT c.id, c.label, c.subreddits, c.users, c.pos_x, c.pos_y, "
@@ -119,6 +121,19 @@ def test_communities_have_their_members_counted(
         assert len(leading) == 3
         assert len({name.split("_")[0] for name in leading}) == 1
     assert len(rows) == 3
+
+
+def test_communities_without_a_link_to_another_are_told(
+    put: Callable[..., None], compute: Compute, redclust: Redclust
+) -> None:
+    linked = planted(3, 12, 900, seed=4)
+    linked.comments += [(f"both{user}", f"topic{topic}_0") for user in range(99) for topic in range(3)]
+    linked.comments += [(f"far{user}", f"Far{place}") for user in range(40) for place in range(3)]
+    put(linked)
+    figures = compute().figures
+    assert figures.islands == 1
+    told = redclust("precalc", "status", check=0).stdout
+    assert f"{figures.communities} communities, 1 of them without a link to another" in " ".join(told.split())
 
 
 def test_a_user_is_in_the_community_of_most_of_his_activity(

@@ -35,7 +35,7 @@ def _precalc(report: PrecalcReport, out: Console) -> None:
         out.print(f"Generated {figures.detail.comments} comment nodes")
     out.print(f"Created {figures.links} links")
     kept = ", as before: nothing to cluster has changed" if figures.kept_communities else ""
-    out.print(f"Found {figures.communities} communities (modularity {figures.modularity:.3f}{kept})")
+    out.print(f"Found {_communities(figures)} (modularity {figures.modularity:.3f}{kept})")
     _left_out(figures, out)
     _swapped(figures, out)
     out.print(f"Precalculation completed in {report.duration_s:.1f}s")
@@ -105,6 +105,12 @@ def _status(report: PrecalcStatusReport, out: Console) -> None:
 _NUMBERS = ("run", "took", "subreddits", "users", "links")
 
 
+def _communities(figures: Figures) -> str:
+    some = 0 < figures.islands < figures.communities
+    apart = f", {figures.islands} of them without a link to another" if some else ""
+    return f"{figures.communities} communities{apart}"
+
+
 def _shown(run: Run, out: Console) -> None:
     figures = run.figures
     at = run.snapshot_at or run.started_at
@@ -115,7 +121,7 @@ def _shown(run: Run, out: Console) -> None:
         small = f", small ones from {figures.min_shared_users_small}"
     out.print(
         f"{figures.subreddit_nodes} subreddits, {figures.user_nodes} users, {figures.links} links, "
-        f"{figures.communities} communities; related from {figures.min_shared_users} shared users on{small}"
+        f"{_communities(figures)}; related from {figures.min_shared_users} shared users on{small}"
     )
     _left_out(figures, out)
 

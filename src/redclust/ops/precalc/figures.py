@@ -97,10 +97,11 @@ class Figures:
 
     ``swap_exclusive`` tells that no transaction stood between two looks at the graph when it changed;
     otherwise ``swap_passed_by`` names the sessions that may have seen nodes of the old graph and links of the
-    new one. ``communities`` and ``modularity`` are of the first level; ``kept_communities`` tells that
-    nothing to cluster had changed. ``changed_ratio`` is the share of the activity that an incremental run
-    found changed; None for a full one; with ``reweighed`` the number of users came to another step, which
-    changes the weight of every pair. ``min_shared_users_small`` is the minimum of two small subreddits.
+    new one. ``communities`` and ``modularity`` are of the first level, as are the ``islands`` among them,
+    which have no link to another; ``kept_communities`` tells that nothing to cluster had changed.
+    ``changed_ratio`` is the share of the activity that an incremental run found changed; None for a full
+    one; with ``reweighed`` the number of users came to another step, which changes the weight of every pair.
+    ``min_shared_users_small`` is the minimum of two small subreddits.
     """
 
     activity_rows: int = 0
@@ -115,6 +116,7 @@ class Figures:
     communities: int = 0
     communities_by_level: tuple[int, ...] = ()
     community_links: int = 0
+    islands: int = 0
     modularity: float = 0.0
     modularity_by_level: tuple[float, ...] = ()
     kept_communities: bool = False

@@ -172,6 +172,7 @@ class Pipeline:
             communities=len(communities[0].ids),
             communities_by_level=tuple(len(table.ids) for table in communities),
             community_links=len(links_between.source),
+            islands=regions.islands(communities[0], links_between),
             modularity=modularity[0],
             modularity_by_level=modularity,
             kept_communities=kept,

@@ -128,6 +128,11 @@ def links_between(pairs: Pairs, places: Places) -> CommunityLinks:
     return CommunityLinks(ends[0], ends[1], ends[2], columns[3].astype(np.float64))
 
 
+def islands(communities: CommunityTable, links: CommunityLinks) -> int:
+    """How many communities of a level have no link to another one."""
+    return int(np.count_nonzero(~np.isin(communities.ids, (links.source, links.target))))
+
+
 def modularity(pairs: Pairs, places: Places) -> tuple[float, ...]:
     """Weighted modularity of each level over the close pairs; 0 without any."""
     from redclust.graph.communities import modularity as of
