@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from redclust.graph.weights import coarse
 from redclust.ops import precalc
 from redclust.ops.crawl.forget import forget
 from redclust.ops.precalc import versions
-from redclust.report import Silent
+from redclust.report import Silent, Task
 
 Put = Callable[..., None]
 
@@ -92,6 +93,7 @@ def test_any_sequence_of_changes(
         monkeypatch.setattr(top_links, name, value)
     rng = random.Random(seed)
     world = a_world()
+    connection.execute("DELETE FROM tombstones")  # of the example before
     put(world)
     compute(full=True)
     for times in steps:
@@ -110,6 +112,72 @@ def test_any_sequence_of_changes(
         assert not again.incremental
         assert [one.table for one in again.changes if one.changed_rows] == []
         assert (again.links, again.memberships, again.relationships) == rows_there(connection)
+
+
+class Meanwhile(Silent):
+    """Does something as the step of that name begins."""
+
+    def __init__(self, step: str, act: Callable[[], object]) -> None:
+        self._step, self._act = step, act
+
+    @contextmanager
+    def task(self, name: str, total: float | None = None, unit: str = "") -> Generator[Task]:
+        if name == self._step:
+            self._act()
+        with super().task(name, total, unit) as task:
+            yield task
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_who_is_forgotten_while_it_runs_stays_forgotten(
+    full: bool, put: Put, compute: Compute, connection: Connection, database: Database, loaded: Loaded
+) -> None:
+    world = a_world()
+    put(world)
+    compute()
+    (user, _, _), (name, subreddit, n) = world.interactions[5], world.interactions[-1]
+    assert user != name
+    world.interactions[-1] = (name, subreddit, n + 3)
+    put(world)
+
+    def forget_both() -> None:
+        for one in (user, name):
+            forget(database, one, loaded, Silent(), dry_run=False, lock_wait_s=10)
+
+    meanwhile = Meanwhile("counting shared users", forget_both)
+    report = precalc.run(database, PrecalcSettings(), meanwhile, full=full)
+    assert report.figures.incremental != full
+    names = {row[0] for row in connection.execute("SELECT name FROM graph_nodes WHERE type = 'user'")}
+    assert not names & {user, name}
+    with connection.transaction():
+        assert top_links.refresh(connection) == 0
+    compute()
+    assert stored(connection) == count(without(without(world, user), name), minimum=2)
+
+
+def test_what_others_write_while_it_runs_is_found_by_the_next(
+    put: Put, compute: Compute, connection: Connection, database: Database
+) -> None:
+    """A link that goes after the graph was read and before the swap comes back: links are counted again."""
+    world = a_world()
+    put(world)
+    compute()
+    user, subreddit, n = world.interactions[5]
+    world.interactions[5] = (user, subreddit, n + 3)
+    put(world)
+
+    def remove() -> None:
+        connection.execute(
+            "DELETE FROM graph_links WHERE (source, target) IN "
+            "(SELECT source, target FROM graph_links ORDER BY val, source, target LIMIT 1)"
+        )
+        top_links.restore(connection)
+
+    meanwhile = Meanwhile("swapping the graph in", remove)
+    assert precalc.run(database, PrecalcSettings(), meanwhile).figures.incremental
+    assert not compute().figures.incremental
+    assert stored(connection) == count(world, minimum=2)
+    assert compute().figures.incremental
 
 
 def test_small_subreddits_are_related_as_in_full(

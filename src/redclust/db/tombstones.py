@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 from psycopg.errors import UndefinedTable
@@ -49,6 +50,17 @@ _GRAPH_STEPS = (
     "erase_links_of_versions",
     "erase_nodes_of_versions",
     *_TEXTS,
+)
+#: What was computed of accounts and profiles, which may have no row any more.
+_COMPUTED_STEPS = (
+    "erase_activity",
+    "erase_relationships",
+    "erase_links",
+    "erase_nodes",
+    "erase_links_of_versions",
+    "erase_nodes_of_versions",
+    "relabel_communities",
+    "relabel_communities_of_versions",
 )
 #: Every table that a step may change.
 TABLES = (
@@ -139,6 +151,17 @@ def apply(connection: Connection) -> dict[str, int]:
     return _Erasing(connection, whole=True).run()
 
 
+def erase_computed(connection: Connection, *, since: datetime) -> bool:
+    """Erase accounts and profiles from a graph that was computed of a snapshot of ``since``; whether any was
+    in it.
+
+    For the transaction that shows it. Costs nothing unless an account is gone since then or since a day
+    before; else a pass over accounts and nodes.
+    """
+    row = connection.execute(query("tombstones", "accounts_since"), {"since": since}).fetchone()
+    return bool(row and row[0]) and _Erasing(connection, whole=True).computed()
+
+
 def apply_where_there(connection: Connection) -> tuple[dict[str, int], list[str]]:
     """As :func:`apply`, in a database somebody may have dropped tables of; those that are missing.
 
@@ -190,6 +213,18 @@ class _Erasing:
                 self._step(step)
             for what in staged:
                 self._execute(f"drop_{what}")
+
+    def computed(self) -> bool:
+        staged = ("accounts", "profiles", "nodes")
+        found = {what: self._execute(f"stage_{what}") for what in staged}
+        if found["nodes"]:
+            for step in ("add_accounts_of_nodes", "add_profiles_of_nodes"):
+                self._execute(step)
+            for step in _COMPUTED_STEPS:
+                self._step(step)
+        for what in staged:
+            self._execute(f"drop_{what}")
+        return bool(found["nodes"])
 
     def _step(self, step: str, values: Mapping[str, object] | None = None) -> None:
         self.done[step] = self.done.get(step, 0) + self._execute(step, values)

@@ -50,24 +50,26 @@ def follow(connection: Connection) -> None:
     """
     for step in ("by_hash", "remove_gone", "add_new"):
         connection.execute(query("top_links", step))
+    mark(connection)
+
+
+def mark(connection: Connection) -> None:
+    """Let the caller's transaction say that they agree with the graph."""
     connection.execute(query("top_links", "mark"), {"nodes": NODES, "links": LINKS})
 
 
-def agree(connection: Connection) -> bool:
-    """Whether they are up to the graph, and hold as many as they would if they were made now."""
-    row = connection.execute(query("top_links", "marked")).fetchone()
-    return row == (NODES, LINKS)
-
-
-def restore(connection: Connection, *, remark: bool = False) -> None:
-    """As :func:`refresh` in a transaction of its own, where somebody but a precalc has written the graph.
-
-    With ``remark`` the caller's transaction says at least that they agree now.
+def agree(connection: Connection, *, since: str | None) -> bool:
+    """Whether nobody has written the graph since that transaction marked them (None: none has), and they
+    hold as many as they would if they were made now.
     """
+    row = connection.execute(query("top_links", "marked")).fetchone()
+    return row == (NODES, LINKS, since)
+
+
+def restore(connection: Connection) -> None:
+    """As :func:`refresh` in a transaction of its own, where somebody but a precalc has written the graph."""
     row = connection.execute(query("top_links", "is_marked")).fetchone()
     if row and row[0]:
-        if remark:
-            connection.execute(query("top_links", "mark"), {"nodes": NODES, "links": LINKS})
         return
     with connection.transaction():
         connection.execute(query("top_links", "lock_graph"))

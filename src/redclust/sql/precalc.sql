@@ -714,10 +714,11 @@ WHERE relid = ANY(%(tables)s::text[]::regclass[])
 
 -- name: swapped_since
 -- The run whose graph is shown and how many transactions ago it was swapped in: the oldest that the swap did not see
--- ended, and the swap itself; and whether nobody has written nodes or links since, whom a trigger would have told.
--- Nothing in a copy made by dump and restore: transactions are others there.
+-- ended, and the swap itself; whether nobody has written nodes or links since, whom a trigger would have told; and who
+-- has marked the stored links. Nothing in a copy made by dump and restore: transactions are others there.
 SELECT m.run_id, age(pg_snapshot_xmin(m.swap_snapshot)::xid), age(m.swap_xid::xid),
-       EXISTS (SELECT FROM graph_top_marks AS t WHERE t.xmin = m.swap_xid::xid)
+       EXISTS (SELECT FROM graph_top_marks AS t WHERE t.xmin = m.swap_xid::xid),
+       (SELECT t.xmin::text FROM graph_top_marks AS t)
 FROM precalc_marks AS m
 WHERE m.xmin = m.swap_xid::xid
 

@@ -118,6 +118,21 @@ JOIN tombstones AS t
   ON t.name_hash = sha256(convert_to(lower(CASE WHEN n.type = 'user' THEN n.name ELSE substr(n.name, 3) END), 'UTF8'))
 WHERE n.type = 'user' OR (n.type = 'subreddit' AND lower(n.name) LIKE 'u\_%')
 
+-- name: add_accounts_of_nodes
+-- And those whose row is gone already, by their nodes.
+INSERT INTO gone_accounts (id, forgotten)
+SELECT substring(id FROM '^user_(\d{1,9})$')::integer, true FROM gone_nodes WHERE id ~ '^user_\d{1,9}$'
+
+-- name: add_profiles_of_nodes
+-- And those whose row is gone already, by their nodes.
+INSERT INTO gone_profiles (id, name)
+SELECT substring(id FROM '^subreddit_(\d{1,9})$')::integer, name
+FROM graph_nodes JOIN gone_nodes USING (id) WHERE id ~ '^subreddit_\d{1,9}$'
+
+-- name: accounts_since
+-- Whether an account is gone since then, or since a day before: what was written down by then may be erased later.
+SELECT EXISTS (SELECT FROM tombstones WHERE kind = 'user' AND deleted_at > %(since)s::timestamptz - interval '1 day')
+
 -- name: erase_comments_of_profiles
 -- What stands in such a profile goes whole.
 DELETE FROM comments WHERE subreddit_id IN (SELECT id FROM gone_profiles)

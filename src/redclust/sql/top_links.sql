@@ -54,8 +54,8 @@ INSERT INTO graph_top_marks (nodes, links) VALUES (%(nodes)s, %(links)s)
 ON CONFLICT (one) DO UPDATE SET nodes = excluded.nodes, links = excluded.links
 
 -- name: marked
--- For how many nodes and links they agree with the graph; nothing where they do not.
-SELECT nodes, links FROM graph_top_marks
+-- For how many nodes and links they agree with the graph, and since which transaction; nothing where they do not.
+SELECT nodes, links, xmin::text FROM graph_top_marks
 
 -- name: stage_gone
 -- Where links wait that are no more among them, or others now: two subreddits, or one and a user.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from redclust.config import PrecalcSettings
-from redclust.db import locks
+from redclust.db import locks, tombstones
 from redclust.db.connect import Connection
 from redclust.db.locks import LockName
 from redclust.db.session import Database
@@ -179,8 +179,7 @@ class Pipeline:
             changed_ratio=round(basis.changed_ratio, 6) if basis else None,
             reweighed=basis is not None and basis.reweighs(figures.user_nodes),
         )
-        rows: Mapping[str, int] = basis.shown.rows if basis else {}
-        return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures, rows)
+        return self._swap(at, f"{fingerprint} {places.digest()}", places.next_id, figures, basis)
 
     def _places(self, people: People, pairs: Pairs, fingerprint: str) -> tuple[Places, bool]:
         """Where the subreddits are, and whether that is as before because nothing to cluster has changed."""
@@ -202,11 +201,14 @@ class Pipeline:
         return places, False
 
     def _swap(
-        self, at: datetime, fingerprint: str, next_id: int, figures: Figures, known_rows: Mapping[str, int]
+        self, at: datetime, fingerprint: str, next_id: int, figures: Figures, basis: Basis | None
     ) -> Figures:
-        def record(changes: tuple[TableChange, ...]) -> None:
+        def record(changes: tuple[TableChange, ...]) -> bool:
+            # Who was forgotten meanwhile is in what was computed yet.
+            erased = tombstones.erase_computed(self.connection, since=at)
             known = replace(figures, changes=changes, times=self.steps.times)
             history.complete(self.connection, self.run_id, at, fingerprint, next_id, known)
+            return erased
 
         with (
             self.steps.step("swap_s", "swapping the graph in") as task,
@@ -225,10 +227,10 @@ class Pipeline:
                 self.watch,
                 version=self.run_id,
                 differences={name: _differences(name, figures.incremental) for name in TABLES},
-                known_rows=known_rows,
+                known_rows=basis.shown.rows if basis else None,
                 clear=self.clear,
                 fill_memory_mb=self.settings.memory_mb,
-                top_links_staged=figures.incremental,
+                top_mark=basis.shown.top_mark if basis else None,
                 record=record,
                 task=task,
             )

@@ -52,7 +52,8 @@ class Shown:
     """The graph in ids: activity (count), pairs (shared, weight; the lesser id first), subreddits and users
     (val, position, levels, and a number that follows from the name's spelling).
 
-    ``minimum`` is the fewest shared users of its pairs; ``rows`` how many rows each table has.
+    ``minimum`` is the fewest shared users of its pairs; ``rows`` how many rows each table has; ``top_mark``
+    the transaction that has marked the stored links.
     """
 
     minimum: Minimum
@@ -61,6 +62,7 @@ class Shown:
     subreddits: Keyed
     users: Keyed
     rows: Mapping[str, int]
+    top_mark: str | None
 
     @property
     def subreddit_ids(self) -> npt.NDArray[np.int32]:
@@ -122,13 +124,18 @@ def read(connection: Connection, settings: PrecalcSettings) -> Shown | str | Non
             if marks is None or marks[0] != run.id:
                 return "it cannot be told who wrote the graph that is shown"
             values = {"since": marks[1], "swap": marks[2]}
-            return _read(connection, run.figures, values, links_as_written=marks[3])
+            return _read(connection, run.figures, values, links_as_written=marks[3], top_mark=marks[4])
     finally:
         connection.isolation_level = None
 
 
 def _read(
-    connection: Connection, figures: Figures, marks: dict[str, int], *, links_as_written: bool
+    connection: Connection,
+    figures: Figures,
+    marks: dict[str, int],
+    *,
+    links_as_written: bool,
+    top_mark: str | None,
 ) -> Shown | str:
     activity, n_activity, foreign = _rows(connection, "user_subreddit_activity", "activity", _ACTIVITY, marks)
     pairs, n_pairs, more = _rows(connection, "subreddit_relationships", "relationships", _PAIR, marks)
@@ -157,6 +164,7 @@ def _read(
         _nodes(nodes[nodes["is_user"] == 0]),
         _nodes(nodes[nodes["is_user"] == 1]),
         there,
+        top_mark,
     )
 
 

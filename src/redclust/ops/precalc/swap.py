@@ -65,18 +65,19 @@ def swap(
     known_rows: Mapping[str, int] | None = None,
     clear: bool = False,
     fill_memory_mb: int | None = None,
-    top_links_staged: bool = False,
-    record: Callable[[tuple[TableChange, ...]], None],
+    top_mark: str | None = None,
+    record: Callable[[tuple[TableChange, ...]], bool],
     task: Task,
 ) -> Swapped:
-    """Make another graph the one that everybody sees, in one transaction, ``record`` included.
+    """Make another graph the one that everybody sees, in one transaction, ``record`` included, which tells
+    whether it has written the graph itself.
 
     ``differences`` are, by the keys of ``TABLES`` and in the order to work in, the statements that find how
     each table differs from the graph to be. Only rows that differ are written, so that the same graph again
     writes nothing; with ``clear`` all of them. What they were before is kept for ``version``. Readers go on
     reading but for the moment of the commit (``door.py``); writers wait. Linear, with hash joins. ``watch``
     is another session, idle otherwise. What is stored for readers of the graph (``db/top_links.py``) follows
-    in the same transaction, from what was staged for it where it agreed with the graph before.
+    in the same transaction, from what was staged for it if nobody has written the graph since ``top_mark``.
 
     With ``fill_memory_mb`` the first graph is written without looking for differences, and indexed
     afterwards by sorts that hold so much (``filling.py``).
@@ -92,7 +93,7 @@ def swap(
             connection.execute(query("precalc", "limit_lock_waits"), values)
             _lock(connection, task)
             task.advance(1)
-            follows = top_links_staged and top_links.agree(connection)
+            follows = top_links.agree(connection, since=top_mark)
             changes: list[TableChange] = []
             keep = not _first(connection, "versions", "is_first", {"version": version})
             first = fill_memory_mb is not None and not keep
@@ -108,17 +109,20 @@ def swap(
                 task.advance(1)
             if indexes and fill_memory_mb:
                 filling.build(connection, indexes, memory_mb=fill_memory_mb, task=task)
-            record(tuple(changes))
+            erased = record(tuple(changes))
             task.note("links of the biggest nodes")
             written = {change.table for change in changes if change.changed_rows}
             # Who holds every row against the result mends these too.
-            in_full = not known_rows
-            if not in_full and not written & {"graph_nodes", "graph_links"}:
-                top_links.restore(connection, remark=True)
-            elif follows:
+            if not known_rows and not erased:
+                top_links.refresh(connection)
+            elif erased or not follows:
+                # Marked by a transaction within this one: the next run counts the links, and finds the fault.
+                with connection.transaction():
+                    top_links.refresh(connection)
+            elif written & {"graph_nodes", "graph_links"}:
                 top_links.follow(connection)
             else:
-                top_links.refresh(connection)
+                top_links.mark(connection)
             passage = doors.close_when_empty(began_at, limit_s=_READERS_LIMIT_S)
         in_time = doors.open()
     exclusive = in_time and not passage.passed_by

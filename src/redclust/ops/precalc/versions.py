@@ -216,11 +216,12 @@ def _put_back(
     run_id: int,
     progress: Progress,
 ) -> tuple[TableChange, ...]:
-    def record(changes: tuple[TableChange, ...]) -> None:
-        tombstones.apply(connection)
+    def record(changes: tuple[TableChange, ...]) -> bool:
+        erased = tombstones.apply(connection)
         told = Jsonb({"changes": msgspec.to_builtins(changes)})
         values = {"id": run_id, "version": version, "changes": told}
         connection.execute(query("versions", "complete_rollback"), values)
+        return bool(erased)
 
     connection.execute(query("versions", "stage_put_back"))
     connection.execute(query("versions", "put_back"), {"version": version})
