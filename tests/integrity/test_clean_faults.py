@@ -20,7 +20,9 @@ from redclust.db.session import Database
 from redclust.errors import Locked
 from redclust.ops import integrity, precalc
 from redclust.ops.integrity import steps
-from redclust.report import Silent
+from redclust.ops.integrity.moment import Moment, one_moment
+from redclust.ops.integrity.turns import Turns
+from redclust.report import Silent, Task
 
 ORPHANS = (
     "INSERT INTO comments (id, post_id, subreddit_id, author_id, created_at, body) "
@@ -158,6 +160,33 @@ def test_clean_while_precalcs_run(database: Database, connection: Connection) ->
             thread.join()
     assert failures == []
     assert found(database) == {}
+
+
+def test_who_is_interrupted_waits_for_one_statement_of_the_other_session(
+    database: Database, connection: Connection
+) -> None:
+    """And not for the next ones, though it may be between two when it is cancelled."""
+    looked: list[int] = []
+
+    def looks(moment: Moment, task: Task) -> bool:
+        for number in range(300):
+            time.sleep(0.01)
+            moment.connection.execute("SELECT pg_sleep(0.003)")
+            looked.append(number)
+        return True
+
+    def interrupted() -> None:
+        with (
+            Turns(database, connection) as by_turns,
+            one_moment(connection, read_only=False) as moment,
+        ):
+            by_turns.look(moment, looks)
+            wait_until(lambda: bool(looked), "a look")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(looked) < 300
 
 
 def test_a_batch_costs_what_it_removes(database: Database, connection: Connection) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
 
+import psycopg
 from psycopg import Cursor
 from psycopg import errors as pg
 
@@ -70,6 +71,8 @@ class Turns:
     connection: Connection
     _helper: Connection | None = None
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    #: What the other session was given last; whatever was given before has ended.
+    _given: deque[Future[bool]] = field(default_factory=lambda: deque[Future[bool]](maxlen=_WAITING + 1))
     #: Who holds it removes. The two wait for each other here: writers queue behind who waits in the server.
     _removing: Lock = field(default_factory=Lock)
 
@@ -78,15 +81,18 @@ class Turns:
         return self
 
     def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
-        if failed and self._helper is not None:
-            self._helper.cancel()
-        self._thread.shutdown(cancel_futures=failed is not None)
+        self._thread.shutdown(wait=not failed, cancel_futures=failed is not None)
+        # Between two statements there is nothing to cancel: it would go on with the next one.
+        while failed and self._helper is not None and not all(one.done() for one in self._given):
+            with suppress(psycopg.Error):
+                self._helper.cancel_safe(timeout=1)
+            wait(self._given, timeout=0.05)
         if self._helper is not None:
             self._helper.close()
 
     def look(self, moment: Moment, looks: Callable[[Moment, Task], bool]) -> Future[bool]:
         """Let the other session look at the same moment meanwhile; wait for it before that ends."""
-        return self._thread.submit(_look, self._other(), moment.name(), looks)
+        return self._give(_look, self._other(), moment.name(), looks)
 
     def through(self, step: Step, batches: Sequence[Batch], values: Mapping[str, Any]) -> Generator[Batch]:
         """Take out each batch wholly or not at all; what is not taken is left to the caller.
@@ -98,13 +104,17 @@ class Turns:
         for batch, at in self._places(step, batches):
             found = {**values, "first": batch.first, "places": at}
             if len(waiting) < _WAITING:
-                waiting.append((batch, self._thread.submit(self._take, self._other(), work, found)))
+                waiting.append((batch, self._give(self._take, self._other(), work, found)))
             else:
                 yield replace(batch, taken=self._take(self.connection, work, found))
                 while waiting and waiting[0][1].done():
                     yield _settled(*waiting.popleft())
         while waiting:
             yield _settled(*waiting.popleft())
+
+    def _give(self, what: Callable[..., bool], *arguments: object) -> Future[bool]:
+        self._given.append(self._thread.submit(what, *arguments))
+        return self._given[-1]
 
     def _other(self) -> Connection:
         if self._helper is None:
