@@ -251,7 +251,7 @@ def test_errors_of_redclust_itself_are_counted_in_the_end_of_its_log(as_json: bo
     log.write_text(events(logging.INFO, 100) + events(logging.ERROR, 30) + "an ERROR that is being writ")
     assert of_redclust(loaded) == LogErrors(log, 33, 173)
     finding = next(one for one in doctor.examine(loaded).findings if one.check == "redclust log")
-    assert (finding.state, finding.command) == ("warning", f"grep -w -i error {log}")
+    assert (finding.state, finding.command) == ("warning", f"grep -w -i -E 'error|critical' {log}")
     facts_now = facts.gather(loaded)
     assert samples_of(facts_now, loaded)["redclust_log_error_ratio"] == [({"log": "redclust"}, 33 / 173)]
     with log.open("a") as file:

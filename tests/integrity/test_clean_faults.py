@@ -19,7 +19,7 @@ from redclust.db.locks import LOCK_CLASS, LockName
 from redclust.db.session import Database
 from redclust.errors import Locked
 from redclust.ops import integrity, precalc
-from redclust.ops.integrity import steps
+from redclust.ops.integrity import steps, turns
 from redclust.ops.integrity.moment import Moment, one_moment
 from redclust.ops.integrity.turns import Turns
 from redclust.report import Silent, Task
@@ -30,6 +30,22 @@ ORPHANS = (
     "(SELECT subreddit_id FROM posts WHERE id = 37), CASE n % 3 WHEN 1 THEN 5000 + n ELSE 1 END, now(), 'x' "
     "FROM generate_series(1, 20000) AS n"
 )
+
+
+@pytest.mark.parametrize(
+    ("server_version", "possible"),
+    [
+        (150014, False),
+        (150015, True),
+        (160010, False),
+        (170007, True),
+        (180000, False),
+        (180006, True),
+        (190000, True),
+    ],
+)
+def test_older_servers_are_not_trusted_with_two_sessions(server_version: int, possible: bool) -> None:
+    assert turns.possible(server_version) is possible
 
 
 @pytest.mark.parametrize("seed", rounds(2, 30))

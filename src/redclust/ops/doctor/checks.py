@@ -295,7 +295,7 @@ CHECKS: tuple[Check, ...] = (
     Check("invalid indexes", "invalid_indexes", _indexes, "redclust maintenance"),
     Check("bloat", "bloat", _bloat, "redclust integrity bloat"),
     Check("server log", "server_log", _log, "redclust db log --grep 'ERROR|FATAL'"),
-    Check("redclust log", "own_log", _log, "grep -w -i error {path}"),
+    Check("redclust log", "own_log", _log, "grep -w -i -E 'error|critical' {path}"),
     Check("backup", "backups", _backup, "redclust backup now"),
     Check("backup drill", "backups", _drill, "redclust backup drill"),
     Check("backup place", "data_disk", _backup_place, "redclust config show  # backup.target"),

@@ -233,7 +233,7 @@ class _Run:
                 task.note(f"{step.table}: {step.reason}")
                 statement, values = step.statement(), self._values(step)
                 batches = self._batches(self.last[step.number])
-                if step.dangles and len(batches) > 1:
+                if step.dangles and len(batches) > 1 and turns.possible(self.connection.info.server_version):
                     batches = self.by_turns.through(step, batches, values)
                 for batch in batches:
                     if batch.taken:
