@@ -18,10 +18,10 @@ demo: .venv/runtime
 	$(BIN)/redclust demo --output .demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto
 
 test-pg15: .venv/dev
-	REDCLUST_TEST_BIN_DIR=$(PG15) $(BIN)/python -m pytest -n auto --dist worksteal
+	REDCLUST_TEST_BIN_DIR=$(PG15) $(BIN)/python -m pytest -n auto
 
 soak: .venv/dev
 	REDCLUST_SOAK=1 $(BIN)/python -m pytest -m soak
