@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -22,13 +22,8 @@ Reason = Literal["deleted", "account", "forgotten"]
 _STEP = 10_000
 #: Texts that may name an account, also one that has no row here.
 _TEXTS = ("scrub_runs", "erase_rejects", "scrub_errors")
-#: In this order: what refers to something goes before it.
-_ACCOUNT_STEPS = (
-    "erase_comments_of_profiles",
-    "erase_posts_of_profiles",
-    "unlink_comments",
-    "unlink_posts",
-    "erase_interactions",
+#: What was computed of accounts and profiles, which may have no row any more.
+_COMPUTED_STEPS = (
     "erase_activity",
     "erase_relationships",
     "erase_links",
@@ -37,6 +32,15 @@ _ACCOUNT_STEPS = (
     "erase_nodes_of_versions",
     "relabel_communities",
     "relabel_communities_of_versions",
+)
+#: In this order: what refers to something goes before it.
+_ACCOUNT_STEPS = (
+    "erase_comments_of_profiles",
+    "erase_posts_of_profiles",
+    "unlink_comments",
+    "unlink_posts",
+    "erase_interactions",
+    *_COMPUTED_STEPS,
     "erase_jobs",
     "erase_quarantine",
     "erase_profiles",
@@ -50,17 +54,6 @@ _GRAPH_STEPS = (
     "erase_links_of_versions",
     "erase_nodes_of_versions",
     *_TEXTS,
-)
-#: What was computed of accounts and profiles, which may have no row any more.
-_COMPUTED_STEPS = (
-    "erase_activity",
-    "erase_relationships",
-    "erase_links",
-    "erase_nodes",
-    "erase_links_of_versions",
-    "erase_nodes_of_versions",
-    "relabel_communities",
-    "relabel_communities_of_versions",
 )
 #: Every table that a step may change.
 TABLES = (
@@ -205,26 +198,26 @@ class _Erasing:
         return last
 
     def _erase_accounts(self) -> None:
-        staged = ("accounts", "profiles", "nodes")
-        with self.connection.transaction():
-            found = {what: self._execute(f"stage_{what}") for what in staged}
-            steps = _ACCOUNT_STEPS if found["accounts"] or found["profiles"] else _GRAPH_STEPS
-            for step in steps:
+        with self.connection.transaction(), self._staged() as found:
+            for step in _ACCOUNT_STEPS if found["accounts"] or found["profiles"] else _GRAPH_STEPS:
                 self._step(step)
-            for what in staged:
-                self._execute(f"drop_{what}")
 
     def computed(self) -> bool:
+        with self._staged() as found:
+            if found["nodes"]:
+                for step in ("add_accounts_of_nodes", "add_profiles_of_nodes"):
+                    self._execute(step)
+                for step in _COMPUTED_STEPS:
+                    self._step(step)
+        return bool(found["nodes"])
+
+    @contextmanager
+    def _staged(self) -> Generator[dict[str, int]]:
+        """Who is to be erased, in temporary tables, and how many of each; in the caller's transaction."""
         staged = ("accounts", "profiles", "nodes")
-        found = {what: self._execute(f"stage_{what}") for what in staged}
-        if found["nodes"]:
-            for step in ("add_accounts_of_nodes", "add_profiles_of_nodes"):
-                self._execute(step)
-            for step in _COMPUTED_STEPS:
-                self._step(step)
+        yield {what: self._execute(f"stage_{what}") for what in staged}
         for what in staged:
             self._execute(f"drop_{what}")
-        return bool(found["nodes"])
 
     def _step(self, step: str, values: Mapping[str, object] | None = None) -> None:
         self.done[step] = self.done.get(step, 0) + self._execute(step, values)
