@@ -25,7 +25,7 @@ from redclust.db import locks
 from redclust.db.locks import LockName
 from redclust.db.session import Database
 from redclust.errors import OTHER_EXIT_CODES, RedclustError, exit_code_table
-from warm import Warm
+from warm import Warm, all_of
 
 ESCAPE = "\x1b"
 NOWHERE = {"REDCLUST_HOME": "/nonexistent/home", "COLUMNS": "500", "TERMINAL_WIDTH": "500"}
@@ -333,24 +333,16 @@ def test_a_signal_ends_it_with_its_sessions(
 
 def on_a_terminal(redclust: Redclust, env: dict[str, str], *argv: str) -> str:
     leader, follower = pty.openpty()
-    try:
-        done = subprocess.Popen(
-            redclust.arguments(argv, env, None),
-            env=redclust.environment(env, None),
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-        )
-        os.close(follower)
-        seen = b""
-        try:
-            while part := os.read(leader, 4096):
-                seen += part
-        except OSError:  # the other end is closed
-            pass
-        done.wait(timeout=10)
-    finally:
-        os.close(leader)
+    done = subprocess.Popen(
+        redclust.arguments(argv, env, None),
+        env=redclust.environment(env, None),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    seen = all_of(leader)
+    done.wait(timeout=10)
     return seen.decode()
 
 

@@ -134,18 +134,15 @@ class Warm:
     ) -> str:
         """What it writes on its stdout where that is a terminal; the rest of it has none."""
         leader, follower = pty.openpty()
-        with os.fdopen(leader, "rb", 0) as terminal, Path(os.devnull).open("r+b") as nothing:
+        with Path(os.devnull).open("r+b") as nothing:
             try:
                 asked = [arguments, str(cwd), dict(environment), -1, False, ""]
                 _, server = self._ask(asked, [nothing.fileno(), follower, nothing.fileno()])
             finally:
                 os.close(follower)
-            seen = b""
-            with suppress(OSError):  # the other end is closed
-                while part := terminal.read(65_536):
-                    seen += part
-            with server:
-                _code(server, timeout_s)
+        with server:
+            seen = all_of(leader)
+            _code(server, timeout_s)
         return seen.decode().replace("\r\n", "\n")
 
     def begin(
@@ -226,6 +223,15 @@ class Forked(subprocess.Popen[str]):
     def _read(self, number: int, stream: IO[str]) -> None:
         with stream:
             self._said[number] = stream.read()
+
+
+def all_of(terminal: int) -> bytes:
+    """What is written on the other end of a terminal until that is closed; closes this one."""
+    seen = b""
+    with os.fdopen(terminal, "rb", 0) as reading, suppress(OSError):  # the other end is closed
+        while part := reading.read(65_536):
+            seen += part
+    return seen
 
 
 def _code(server: socket.socket, timeout_s: float | None) -> int:
